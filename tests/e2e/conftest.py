@@ -1,0 +1,67 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every test here belongs to a part of ./test.sh by its marker; one without would never run. The
+rows of the fault matrix share one stack and are one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fault_table import FILE, TABLE
+from tests.e2e.stack import Stack, deployed
+
+PARTS = {"hosts", "rollout", "failures", "faults", "benchmark"}
+MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
+SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
+KNOWN_SECRET = "correct-horse-battery-staple"
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Refuse a test without such a marker."""
+    lost = [
+        item.nodeid
+        for item in items
+        if "tests/e2e/" in item.nodeid
+        and not PARTS.intersection(mark.name for mark in item.iter_markers())
+    ]
+    if lost:
+        raise pytest.UsageError(f"a marker out of {sorted(PARTS)} is missing: {', '.join(lost)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel() -> Iterator[None]:
+    """What the playbooks set in this machine's kernel is put back at the end."""
+    before = MIGRATION.read_text(encoding="ascii") if MIGRATION.exists() else ""
+    there = SETTING.exists()
+    yield
+    if before:
+        MIGRATION.write_text(before, encoding="ascii")
+    if not there:
+        SETTING.unlink(missing_ok=True)
+
+
+@pytest.fixture(name="faulty", scope="session")
+def faulty_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Three replicas of the demo that fail when told to."""
+    variables = {
+        "replicas": 3,
+        "app_env": {"CHATBOT_FAULTS": "1"},
+        "app_secrets": {"known": KNOWN_SECRET},
+    }
+    with deployed("lbtest-fault", 18141, tmp_path_factory.mktemp("faults"), **variables) as stack:
+        yield stack
+        FILE.parent.mkdir(parents=True, exist_ok=True)
+        FILE.with_name("keeper.log").write_bytes((stack.root / "logs" / "keeper.log").read_bytes())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fault matrix, whether its tests passed or not."""
+    if TABLE.rows:
+        terminalreporter.section(f"fault matrix ({FILE.name})")
+        terminalreporter.write_line(TABLE.text())

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The balancer itself is replaced under traffic, again and again, and nobody notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Stack, assert_nothing_failed, deployed, docker
+
+IMAGE, OTHER = "digiz/nginx:1.30", "digiz/nginx:lbtest-other"
+REQUESTS = 100_000
+MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
+
+pytestmark = pytest.mark.rollout
+
+
+@pytest.fixture(name="stack", scope="module")
+def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two replicas of the demo behind a balancer that has an image under two names."""
+    docker("tag", IMAGE, OTHER)
+    try:
+        with deployed(
+            "lbtest-swap",
+            18121,
+            tmp_path_factory.mktemp("swap"),
+            replicas=2,
+            balancer_image=IMAGE,
+            app_drain_timeout=60,
+        ) as stack:
+            yield stack
+    finally:
+        docker("rmi", OTHER)
+
+
+def test_three_replacements_lose_nothing(stack: Stack) -> None:
+    """Clients that keep their connections, new ones, silent ones, streams and WebSockets."""
+    assert MIGRATION.read_text(encoding="ascii").strip() == "1"
+    mix = {"open_rate": 200.0, "idle_max": 15.0, "stream_tokens": 40, "ws_life": 6.0}
+    seen = {balancer(stack)}
+    with stack.traffic(**mix) as traffic:
+        for image in (OTHER, IMAGE, OTHER):
+            done = stack.must("deploy", balancer_image=image)
+            print(*(line for line in done.output.splitlines() if "drained of" in line), sep="\n")
+            seen.add(balancer(stack))
+        traffic.wait_until(sent=REQUESTS, timeout=120)
+        result = traffic.stop()
+    print(f"\nthree replacements\n{result.table()}")
+    assert_nothing_failed(result)
+    assert result.requests >= REQUESTS
+    assert len(seen) == 4, "a balancer was not replaced"
+
+
+def test_a_run_that_changes_nothing_leaves_the_balancer(stack: Stack) -> None:
+    before = balancer(stack)
+    assert stack.must("deploy", balancer_image=OTHER).changed == 0
+    assert balancer(stack) == before
+
+
+def balancer(stack: Stack) -> str:
+    """The only balancer there is, by its id."""
+    (one,) = stack.containers("balancer")
+    assert one["state"] == "running"
+    return str(one["id"])

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fresh hosts from the command line: python -m tests.hosts start trixie; … destroy NAME."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.hosts import host as hosts
+from tests.hosts.image import RELEASES, ensure_image
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m tests.hosts", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, text in (("build", "make the image of a release"), ("start", "start a fresh host")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("release", choices=sorted(RELEASES))
+    commands.choices["start"].add_argument("--name", default="", help="the host's name")
+    for name, text in (
+        ("destroy", "remove hosts with their volumes; all of them without a name"),
+        ("inventory", "print an Ansible inventory; of all hosts without a name"),
+    ):
+        commands.add_parser(name, help=text).add_argument("names", nargs="*")
+    images = commands.add_parser("send-images", help="give this machine's images to a host")
+    images.add_argument("name")
+    images.add_argument("images", nargs="+")
+    return top
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out one command; gives the exit status."""
+    options = parser().parse_args(arguments)
+    if options.command == "build":
+        print(ensure_image(options.release))
+    elif options.command == "start":
+        print(hosts.start(options.release, options.name).name)
+    elif options.command == "send-images":
+        hosts.Host(options.name).send_images(options.images)
+    else:
+        named = [hosts.Host(name) for name in options.names] or hosts.leftovers()
+        if options.command == "inventory":
+            print(hosts.inventory(named), end="")
+        else:
+            for host in named:
+                host.destroy()
+                print(f"destroyed {host.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,15 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Property tests have no deadline: on a busy machine a slow example is no fault of the code."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+if "CI" not in os.environ:  # there Hypothesis has a profile of its own: repeatable, no deadline
+    settings.register_profile("local", deadline=None)
+    settings.load_profile("local")
