@@ -78,7 +78,7 @@ def running(folder: Path, http_port: int) -> Iterator[Pebble]:
     dns += ["-http01", "", "-https01", "", "-tlsalpn01", ""]
     dns += ["-management", f"127.0.0.1:{DNS_MANAGEMENT_PORT}"]
     server = ["pebble", "-config", str(pebble.config), "-dnsserver", f"127.0.0.1:{DNS_PORT}"]
-    environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1"}
+    environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
     with (folder / "pebble.log").open("w", encoding="utf-8") as log:
         started = [
             subprocess.Popen(command, env=environment, stdout=log, stderr=log)
