@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
-    certificate_timer,
+    host_timers,
     keeper_install,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.docker_host import DockerHost
@@ -61,7 +61,7 @@ def find(paths: StackPaths, host: DockerHost | None) -> Leftovers:
     inside = (os.path.join(paths.root, name) for name in _entries(paths.root))
     inside = (path for path in inside if _holds_something(path))
     outside = [paths.logrotate] if os.path.exists(paths.logrotate) else []
-    outside += [*keeper_install.outside(paths), *certificate_timer.files(paths)]
+    outside += [*keeper_install.outside(paths), *host_timers.files(paths)]
     return Leftovers(
         containers=tuple(sorted(_name(one) for one in host.containers())) if host else (),
         networks=tuple(host.project_networks()) if host else (),
@@ -75,7 +75,7 @@ def remove(paths: StackPaths, host: DockerHost | None, leftovers: Leftovers) -> 
     containers, the balancer before the replicas that it sends to.
     """
     keeper_install.remove(paths)
-    certificate_timer.stop(paths)
+    host_timers.stop(paths)
     if host:
         first = host.containers(role="balancer")
         rest = [one for one in host.containers() if one not in first]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import socket
 import ssl
 import threading
@@ -19,9 +18,7 @@ import pytest
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     certificate_store,
-    certificate_timer,
     certificates,
-    programs,
     verification_tls,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.certificate_store import Stored
@@ -88,19 +85,3 @@ def test_no_certificate_and_no_answer_are_failures(paths: StackPaths) -> None:
     digest = stored(paths)
     found = verification_tls.check(paths, digest, 1, NAME, now)
     assert found.text.startswith("127.0.0.1:1 does not answer for shop.example: ")
-
-
-def test_a_timer_is_stopped_where_there_is_one(
-    paths: StackPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(certificate_timer, "UNITS", str(tmp_path))
-    monkeypatch.setattr(certificate_timer, "CRON", str(tmp_path))
-    called: list[list[str]] = []
-    monkeypatch.setattr(programs, "capture", lambda command, *_more: called.append(command))
-    certificate_timer.stop(paths)
-    assert (called, certificate_timer.files(paths)) == ([], [])
-    timer = os.path.join(str(tmp_path), "digiz-certificate-shop.timer")
-    Path(timer).touch()
-    certificate_timer.stop(paths)
-    assert called == [["systemctl", "disable", "--now", "digiz-certificate-shop.timer"]]
-    assert certificate_timer.files(paths) == [timer]
