@@ -97,7 +97,7 @@ def report(totals: Totals, log: Log, now: float) -> dict[str, Any]:
         "bytes": totals.sent,
         "statuses": statuses(totals.codes),
         "error_percent": _error_percent(kinds),
-        "failed": kinds[FAILED],
+        "errors": kinds[FAILED],
         "limited": kinds[LIMITED],
         "limited_by_balancer": totals.refused,
         "cut": kinds[CUT],
@@ -180,7 +180,7 @@ def _counts(row: Row) -> dict[str, Any]:
     """What every list tells of a name."""
     return {
         "requests": row.requests,
-        "failed": row.kinds[FAILED],
+        "errors": row.kinds[FAILED],
         "error_percent": _error_percent(row.kinds),
         "limited": row.kinds[LIMITED],
         "cut": row.kinds[CUT],

@@ -66,7 +66,7 @@ def sentence(report: Mapping[str, Any]) -> str:
     took = report["times"]
     return (
         f"{report['requests']:,} requests in {duration(report['seconds'])}, "
-        f"{report['error_percent']:.2f} % failed, {report['limited']:,} limited, "
+        f"{report['error_percent']:.2f} % errors, {report['limited']:,} limited, "
         f"{report['cut']:,} cut, {report['retried']:,} retried; answers took "
         f"{duration(took['p50'])} (p50), {duration(took['p95'])} (p95)"
     )
@@ -86,12 +86,12 @@ def lines(report: Mapping[str, Any]) -> list[str]:
 
 
 _REPLICA_HEAD = (
-    *("replica", "requests", "share", "failed", "limited", "cut", "failed attempts"),
+    *("replica", "requests", "share", "errors", "limited", "cut", "failed attempts"),
     *("p50", "p95", "p99", "first byte p95"),
 )
-_PATH_HEAD = ("path", "requests", "failed", "limited", "cut", "p50", "p95", "p99")
+_PATH_HEAD = ("path", "requests", "errors", "limited", "cut", "p50", "p95", "p99")
 _SLOW_HEAD = ("path", "took", "status", "method", "replica", "client", "ended")
-_CLIENT_HEAD = ("client", "requests", "failed", "limited", "cut", "sent")
+_CLIENT_HEAD = ("client", "requests", "errors", "limited", "cut", "sent")
 
 
 def _summary(report: Mapping[str, Any]) -> list[str]:
@@ -107,7 +107,7 @@ def _summary(report: Mapping[str, Any]) -> list[str]:
         f"requests      {report['requests']:,}, {report['requests_per_second']:,.2f}/s, "
         f"{size(report['bytes'])} sent; from {report['first_request']} to {report['last_request']}",
         f"statuses      {by_class}",
-        f"failed        {report['failed']:,}, {report['error_percent']:.2f} %",
+        f"errors        {report['errors']:,}, {report['error_percent']:.2f} %",
         f"limited       {report['limited']:,}, {report['limited_by_balancer']:,} of them by the "
         "balancer",
         f"cut           {report['cut']:,}",
@@ -126,7 +126,7 @@ def _three(times: Mapping[str, float | None]) -> list[str]:
 
 
 def _numbers(one: Mapping[str, Any]) -> list[str]:
-    return [f"{one[key]:,}" for key in ("failed", "limited", "cut")]
+    return [f"{one[key]:,}" for key in ("errors", "limited", "cut")]
 
 
 def _replica(one: Mapping[str, Any]) -> list[str]:

@@ -6,8 +6,8 @@
 
 Each request is of one kind: *limited* (429, refused by a limit of the balancer or of the
 application), *cut* (499, the client left before the answer; 0, before there was a status),
-*failed* (5xx) or *good* (the rest). Times are those of good and failed requests, without WebSockets
-(101), whose time is that of the connection.
+*failed* (5xx, an error) or *good* (the rest). Times are those of good and failed ones, without
+WebSockets (101), whose time is that of the connection.
 """
 
 from __future__ import annotations

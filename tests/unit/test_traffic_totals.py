@@ -73,7 +73,7 @@ def test_without_a_replica_no_replica_is_counted() -> None:
     found = told(counted([nobody, nobody_again, refused]))
     assert [one["name"] for one in found["replicas"]] == [ONE]
     assert replica(found, ONE)["failed_attempts"] == 1
-    assert (found["failed"], found["limited"], found["limited_by_balancer"]) == (2, 1, 1)
+    assert (found["errors"], found["limited"], found["limited_by_balancer"]) == (2, 1, 1)
     assert found["error_percent"] == 100.0
 
 
@@ -144,7 +144,7 @@ def test_counts_of_100_000_requests_are_those_of_the_client() -> None:
     assert (found["requests"], found["bytes"]) == (100_000, book.sent)
     assert {code: n for code, n in enumerate(totals.codes) if n} == dict(book.statuses)
     assert (found["retried"], found["failed_attempts"]) == (book.retried, book.failed_attempts)
-    assert found["failed"] == book.kinds["failed"]
+    assert found["errors"] == book.kinds["failed"]
     assert found["limited"] == book.kinds["limited"] + book.kinds["refused"]
     assert found["limited_by_balancer"] == book.kinds["limited"]
     assert found["cut"] == book.kinds["cut"] + book.kinds["lost"]
