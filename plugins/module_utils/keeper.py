@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     keeper_web,
@@ -36,6 +37,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_hand i
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_log import Journal
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_memory import Memory
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_snapshot import Snapshot
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Traffic
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_view import (
     Lookout,
     View,
@@ -88,6 +90,11 @@ class Keeper:
     def port(self) -> int:
         """Where its pages are to be served, on 127.0.0.1."""
         return self._lookout.known.keeper_port
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """What the stack's certificate is for, none without TLS."""
+        return self._lookout.known.tls.names
 
     def run(self, stopped: threading.Event) -> None:
         """Look and act until told to stop, or until the pages belong elsewhere: then the service is
@@ -149,6 +156,10 @@ class Keeper:
             for replica in (snapshot.replicas if snapshot else ())
         }
 
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine knows of a container, for other threads. Raises LoadBalancingError."""
+        return self._visitors_host().inspect(container)
+
     def _visitors_host(self) -> DockerHost:
         """The engine for those who ask, from other threads than the keeper's own."""
         mine: DockerHost | None = getattr(self._visitors, "host", None)
@@ -202,6 +213,17 @@ def watch_events(paths: StackPaths, keeper: Keeper, stopped: threading.Event) ->
                 keeper.happened(word, container)
 
 
+def watch_traffic(
+    paths: StackPaths, keeper: Keeper, journal: Journal, stopped: threading.Event
+) -> Traffic:
+    """What is known of traffic and load, looked at in the background until told to stop."""
+    traffic = Traffic(
+        paths, journal, lambda: keeper.snapshot, keeper.inspect, lambda: keeper.certificate_names
+    )
+    threading.Thread(target=traffic.run, args=(stopped,), name="traffic", daemon=True).start()
+    return traffic
+
+
 def connect(paths: StackPaths, journal: Journal, stopped: threading.Event) -> Keeper | None:
     """A keeper, as soon as there are an engine and a stack; None if told to stop before."""
     while not stopped.is_set():
@@ -237,9 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         target=watch_events, args=(paths, keeper, stopped), name="events", daemon=True
     )
     watch.start()
+    traffic = watch_traffic(paths, keeper, journal, stopped)
     try:
         page = keeper_web.serve(
-            keeper_web.application(lambda: keeper.snapshot, keeper.in_flight, code_version()),
+            keeper_web.application(
+                lambda: keeper.snapshot, keeper.in_flight, traffic, code_version()
+            ),
             keeper.port,
         )
     except LoadBalancingError as error:

@@ -4,7 +4,8 @@
 
 """What the keeper sees, for Prometheus: one scrape is one view of the last snapshot.
 
-Nothing is counted here. A scrape costs the counting of connections and the writing of some lines.
+Nothing is counted here; traffic and load are those of keeper_traffic.py. A scrape costs the
+counting of connections and the writing of some lines.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_snapsh
     OK,
     ReplicaSight,
     Snapshot,
+)
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Sight
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic_metrics import (
+    traffic_families,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import (
     HEALTHY,
@@ -98,6 +103,7 @@ OF_REPLICA: tuple[tuple[str, str, Callable[[ReplicaSight], float]], ...] = (
 def make_registry(
     snapshot: Callable[[], Snapshot | None],
     in_flight: Callable[[], Mapping[str, int]],
+    sight: Callable[[], Sight | None],
     version: str = "",
 ) -> prometheus_client.CollectorRegistry:
     """A registry with the keeper's metrics and those of its process.
@@ -105,6 +111,7 @@ def make_registry(
     :param snapshot: the last one; None before the first round has ended.
     :param in_flight: connections from the balancer by the id of the replica, called once per
         scrape. If it raises LoadBalancingError, this one metric is left out.
+    :param sight: what is known of traffic and load, called once per scrape; None if nothing is.
     :param version: of the collection.
     :raises LoadBalancingError: without prometheus_client.
     """
@@ -114,7 +121,7 @@ def make_registry(
             "The role keeper installs it (Debian's package python3-prometheus-client)."
         )
     registry = prometheus_client.CollectorRegistry()
-    registry.register(KeeperCollector(snapshot, in_flight, version))
+    registry.register(KeeperCollector(snapshot, in_flight, sight, version))
     prometheus_client.ProcessCollector(registry=registry)
     return registry
 
@@ -122,12 +129,13 @@ def make_registry(
 def metrics_app(
     snapshot: Callable[[], Snapshot | None],
     in_flight: Callable[[], Mapping[str, int]],
+    sight: Callable[[], Sight | None],
     version: str = "",
 ) -> WSGIApplication:
     """Answers GET with the metrics, in the format that the client accepts: Prometheus' own or
     OpenMetrics. Parameters and errors are those of :func:`make_registry`.
     """
-    registry = make_registry(snapshot, in_flight, version)
+    registry = make_registry(snapshot, in_flight, sight, version)
     app: WSGIApplication = prometheus_client.make_wsgi_app(registry)
     return app
 
@@ -141,21 +149,25 @@ class KeeperCollector:
         self,
         snapshot: Callable[[], Snapshot | None],
         in_flight: Callable[[], Mapping[str, int]],
+        sight: Callable[[], Sight | None],
         version: str = "",
     ) -> None:
         self._snapshot = snapshot
         self._in_flight = in_flight
+        self._sight = sight
         self._version = version
 
     def collect(self) -> list[core.Metric]:
         """The metrics of this moment; those without a value are left out."""
         snapshot = self._snapshot()
         connections = None if snapshot is None else self._connections()
-        return [family for family in self._families(snapshot, connections) if family.samples]
+        sight = None if snapshot is None else self._sight()
+        families = self._families(snapshot, connections, sight)
+        return [family for family in families if family.samples]
 
     def describe(self) -> list[core.Metric]:
         """The metrics that there can be, without values: lets ``?name[]=`` select some."""
-        return list(self._families(None, None))
+        return list(self._families(None, None, None))
 
     def _connections(self) -> Mapping[str, int] | None:
         try:
@@ -164,7 +176,10 @@ class KeeperCollector:
             return None
 
     def _families(
-        self, snapshot: Snapshot | None, connections: Mapping[str, int] | None
+        self,
+        snapshot: Snapshot | None,
+        connections: Mapping[str, int] | None,
+        sight: Sight | None,
     ) -> Iterable[core.Metric]:
         yield core.InfoMetricFamily(
             f"{PREFIX}build", "Version of the collection.", value={"version": self._version}
@@ -178,6 +193,7 @@ class KeeperCollector:
             for replica in snapshot.replicas:
                 family.add_metric(_labels(snapshot, replica), connections.get(replica.id, 0))
         yield family
+        yield from traffic_families(PREFIX, snapshot, sight)
 
 
 def _of_stack(snapshot: Snapshot | None) -> Iterable[core.Metric]:

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The keeper's sight on 127.0.0.1. ``/`` is for people, ``/status.json`` for programs, ``/metrics``
-for Prometheus, ``/healthz`` for whoever watches the keeper. It only shows: nothing can be changed.
+"""The keeper's sight on 127.0.0.1. ``/`` is for people, ``/status.json`` and ``/series.json``, the
+last ten minutes, for programs, ``/metrics`` for Prometheus, ``/healthz`` for whoever watches the
+keeper. It only shows: nothing can be changed.
 
 A page that a browser has open may send requests to the loopback address, too. That is why every
 answer is for names of this host only (DNS rebinding), and nothing may be embedded or cached.
@@ -20,13 +21,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_metrics import metrics_app
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_page import (
+    PAGE,
+    SCRIPT,
+    STYLE,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_snapshot import Snapshot
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Traffic
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -62,22 +67,18 @@ _OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.ASC
 _JSON, _TEXT, _HTML = "application/json", "text/plain; charset=utf-8", "text/html; charset=utf-8"
 _NOTHING_YET = "The keeper has just started: no round has ended yet."
 
-STYLE = """
-:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
-body{max-width:70rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;width:100%;margin:1.5rem 0}
-caption{text-align:left;font-weight:600}
-th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8884}
-.ok,.healthy,.info{color:light-dark(#176d2c,#6fcf86)}
-.degraded,.starting,.warning{color:light-dark(#8a5300,#f0b352)}
-.down,.blind,.ill,.stopped,.error{color:light-dark(#b3261e,#ff8a80)}
-"""
+
+def _allowed(text: str) -> str:
+    """What allows this very script or style, and no other one (Content Security Policy 3)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 HEADERS = [
     (
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'sha256-"
-        + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-        + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        f"default-src 'none'; script-src {_allowed(SCRIPT)}; style-src {_allowed(STYLE)}; "
+        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -91,9 +92,23 @@ Answer = tuple[str, str, bytes]
 """Status, content type, body."""
 
 
+class Load(Protocol):
+    """What is asked of keeper_traffic.Traffic."""
+
+    def load(self) -> dict[str, Any]:
+        """The key ``load`` of the status."""
+
+    def deploys(self) -> list[dict[str, Any]]:
+        """The key ``deploys`` of the status."""
+
+    def series(self, epoch: float) -> dict[str, Any]:
+        """The last ten minutes; ``epoch``: now, in seconds of it."""
+
+
 def application(
     snapshot: Callable[[], Snapshot | None],
     in_flight: Callable[[], Mapping[str, int]],
+    traffic: Traffic,
     version: str = "",
 ) -> KeeperWeb:
     """The WSGI application with the keeper's metrics.
@@ -101,10 +116,12 @@ def application(
     :param snapshot: the last one; None before the first round has ended.
     :param in_flight: connections from the balancer by the id of the replica, called once per
         request that shows them. If it raises LoadBalancingError, they are shown as unknown.
+    :param traffic: what is known of traffic and load.
     :param version: of the collection.
     :raises LoadBalancingError: without prometheus_client.
     """
-    return KeeperWeb(snapshot, in_flight, metrics_app(snapshot, in_flight, version))
+    metrics = metrics_app(snapshot, in_flight, traffic.sight, version)
+    return KeeperWeb(snapshot, in_flight, traffic, metrics)
 
 
 class KeeperWeb:
@@ -116,16 +133,19 @@ class KeeperWeb:
         self,
         snapshot: Callable[[], Snapshot | None],
         in_flight: Callable[[], Mapping[str, int]],
+        traffic: Load,
         metrics: WSGIApplication,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._snapshot = snapshot
         self._in_flight = in_flight
+        self._traffic = traffic
         self._metrics = metrics
         self._clock = clock
         self._paths: dict[str, Callable[[], Answer]] = {
-            "/": self._page,
+            "/": _page,
             "/healthz": self._health,
+            "/series.json": self._series,
             "/status.json": self._status,
         }
 
@@ -183,23 +203,25 @@ class KeeperWeb:
         connections = self._connections()
         for replica in data["replicas"]:
             replica["in_flight"] = _of(connections, replica["id"])
+        data["load"] = self._traffic.load()
+        data["deploys"] = self._traffic.deploys()
         data["pid"] = os.getpid()
         data["age"] = round(self._clock() - snapshot.time, 3)
         return "200 OK", _JSON, _json(data)
 
-    def _page(self) -> Answer:
-        snapshot = self._snapshot()
-        if snapshot is None:
-            body = f"<p>{_NOTHING_YET}</p>"
-            return "503 Service Unavailable", _HTML, _document("keeper", body)
-        body = _body(snapshot, self._connections(), self._clock())
-        return "200 OK", _HTML, _document(snapshot.stack, body)
+    def _series(self) -> Answer:
+        return "200 OK", _JSON, _json(self._traffic.series(self._clock()))
 
     def _connections(self) -> Mapping[str, int] | None:
         try:
             return self._in_flight()
         except LoadBalancingError:
             return None
+
+
+def _page() -> Answer:
+    """The same for every stack: its script asks for what it shows."""
+    return "200 OK", _HTML, PAGE.encode()
 
 
 def _of(connections: Mapping[str, int] | None, replica: str) -> int | None:
@@ -212,99 +234,6 @@ def _json(data: Mapping[str, Any]) -> bytes:
 
 def _refusal(status: str, text: str) -> Answer:
     return status, _JSON, _json({"error": text})
-
-
-def _document(title: str, body: str) -> bytes:
-    """A page that loads itself again every 5 s; scripts are not allowed on it."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        '<meta http-equiv="refresh" content="5">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{body}</body></html>\n"
-    ).encode("utf-8", "replace")
-
-
-_REPLICA_HEADS = (
-    *("Name", "Version", "State", "For", "Member", "Connections", "Probe", "Restarts"),
-    "Reason",
-)
-_CHANGE_HEADS = ("Time", "Level", "Replica", "What")
-
-
-def _body(snapshot: Snapshot, connections: Mapping[str, int] | None, now: float) -> str:
-    facts = [
-        f"{snapshot.healthy} of {snapshot.wanted} replicas healthy",
-        f"{len(snapshot.members)} members",
-        f"version {snapshot.version}",
-        f"release {snapshot.release}",
-        f"generation {snapshot.generation}{'' if snapshot.served else ', not served yet'}",
-        "" if snapshot.balancer_running else "the balancer does not run",
-        "in maintenance" if snapshot.maintenance else "",
-        snapshot.deploy and f"deploy: {snapshot.deploy}",
-        f"looked at {now - snapshot.time:.1f} s ago",
-    ]
-    replicas = [
-        (
-            replica.name,
-            replica.version,
-            _state(replica.state),
-            _duration(now - replica.since),
-            "yes" if replica.member else "no",
-            "?" if connections is None else str(_of(connections, replica.id)),
-            f"{replica.probe_seconds * 1000:.0f} ms",
-            str(replica.restarts),
-            replica.reason,
-        )
-        for replica in snapshot.replicas
-    ]
-    changes = [
-        (_moment(change.time), _state(change.level), change.replica, change.text)
-        for change in reversed(snapshot.changes)
-    ]
-    return (
-        f"<h1>{escape(snapshot.stack)}: {_state(snapshot.state)}</h1>\n"
-        f"<p>{escape(snapshot.text)}</p>\n"
-        f"<p>{escape(' · '.join(fact for fact in facts if fact))}</p>\n"
-        + _table(
-            "Replicas",
-            _REPLICA_HEADS,
-            replicas,
-        )
-        + _table("Last changes", _CHANGE_HEADS, changes)
-    )
-
-
-class _Markup(str):
-    """A text that is HTML already."""
-
-
-def _state(word: str) -> _Markup:
-    """A state in its colour: its class is its name."""
-    return _Markup(f'<span class="{escape(word)}">{escape(word)}</span>')
-
-
-def _table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
-    lines = "".join(
-        f"<tr>{''.join(f'<td>{_cell(one)}</td>' for one in row)}</tr>\n" for row in rows
-    )
-    return f"<table><caption>{caption}</caption><tr>{head}</tr>\n{lines}</table>\n"
-
-
-def _cell(text: str) -> str:
-    return text if isinstance(text, _Markup) else escape(text)
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
-
-
-def _duration(seconds: float) -> str:
-    """``42 s``, ``17 min``, ``5 h``, ``3 d``: one number is enough for a table."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 class Server:

@@ -25,7 +25,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_web im
 
 NOON = 1_795_000_000.0
 LATER = NOON + 2.5
-PAGES = ["/", "/status.json", "/metrics", "/healthz"]
+PAGES = ["/", "/status.json", "/series.json", "/metrics", "/healthz"]
 
 REPLICA = ReplicaSight(
     id="id1",
@@ -67,6 +67,23 @@ SNAPSHOT = Snapshot(
 )
 
 
+LOAD = {"requests": 7}
+DEPLOYS = [{"time": NOON - 90, "result": "succeeded", "version": "2", "replicas": 2}]
+
+
+class StandInTraffic:
+    """Takes the place of keeper_traffic.Traffic."""
+
+    def load(self) -> dict[str, Any]:
+        return dict(LOAD)
+
+    def deploys(self) -> list[dict[str, Any]]:
+        return list(DEPLOYS)
+
+    def series(self, epoch: float) -> dict[str, Any]:
+        return {"times": [epoch], "deploys": self.deploys()}
+
+
 @dataclass
 class Answer:
     """What came back."""
@@ -95,7 +112,8 @@ class Page:
         self.app = KeeperWeb(
             self.look,
             self.in_flight,
-            metrics_app(self.look, self.in_flight, "0.1.0"),
+            StandInTraffic(),
+            metrics_app(self.look, self.in_flight, lambda: None, "0.1.0"),
             lambda: self.now,
         )
 

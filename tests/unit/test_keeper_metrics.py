@@ -74,7 +74,7 @@ SNAPSHOT = Snapshot(
 def registry(
     snapshot: Snapshot | None = SNAPSHOT, connections: Mapping[str, int] | None = None
 ) -> CollectorRegistry:
-    return make_registry(lambda: snapshot, lambda: connections or {}, "0.1.0")
+    return make_registry(lambda: snapshot, lambda: connections or {}, lambda: None, "0.1.0")
 
 
 def samples(one: CollectorRegistry) -> Samples:
@@ -166,7 +166,7 @@ def test_before_the_first_round_there_is_only_the_build() -> None:
     def not_asked() -> Mapping[str, int]:
         raise AssertionError("there is nothing to count yet")
 
-    one = make_registry(lambda: None, not_asked, "0.1.0")
+    one = make_registry(lambda: None, not_asked, lambda: None, "0.1.0")
     assert samples(one) == {'build_info{version="0.1.0"}': 1}
     assert "replica" not in generate_latest(one).decode()
 
@@ -181,7 +181,7 @@ def test_without_connections_only_they_are_left_out() -> None:
     def blind() -> Mapping[str, int]:
         raise LoadBalancingError("Docker's engine does not answer.")
 
-    found = samples(make_registry(lambda: SNAPSHOT, blind, "0.1.0"))
+    found = samples(make_registry(lambda: SNAPSHOT, blind, lambda: None, "0.1.0"))
     expected = samples(registry())
     assert set(expected) - set(found) == set(of("replica_connections", expected))
     assert set(found) < set(expected)
@@ -199,10 +199,10 @@ def test_one_scrape_is_one_look() -> None:
         asked.append("in_flight")
         return {}
 
-    one = make_registry(snapshot, in_flight)
+    one = make_registry(snapshot, in_flight, lambda: asked.append("sight"))
     assert asked == []  # to register asks for nothing
     generate_latest(one)
-    assert asked == ["snapshot", "in_flight"]
+    assert asked == ["snapshot", "in_flight", "sight"]
 
 
 def test_the_process_is_there_and_nothing_of_the_library() -> None:
@@ -272,7 +272,7 @@ def test_without_the_library_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(keeper_metrics, "HAS_PROMETHEUS", False)
     for make in (make_registry, metrics_app):
         with pytest.raises(LoadBalancingError) as caught:
-            make(lambda: None, dict)
+            make(lambda: None, dict, lambda: None)
         assert str(caught.value) == (
             "prometheus_client for Python is missing on the host. "
             "The role keeper installs it (Debian's package python3-prometheus-client)."

@@ -26,6 +26,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import keeper
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_log import Journal
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Traffic
 from tests.unit.fakes.engine import Killed
 from tests.unit.fakes.kept import KeptHost
 from tests.unit.fakes.steps import calls
@@ -247,6 +248,27 @@ def test_each_thread_that_asks_keeps_its_connection_to_the_engine(there: KeptHos
     assert len(calls(there, "ping")) == before + 2
 
 
+def test_traffic_is_watched_in_a_thread_of_its_own(there: KeptHost) -> None:
+    """It ends when it is told to, and asks the engine by a connection of its own."""
+    before = len(calls(there, "ping"))
+    asked: list[Any] = []
+    stopped = threading.Event()
+    traffic = module.watch_traffic(
+        there.paths, there.keeper, Journal("shop", io.StringIO()), stopped
+    )
+    thread = next(one for one in threading.enumerate() if one.name == "traffic")
+    stopped.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert traffic.load()["requests"] == 0
+    other = threading.Thread(target=lambda: asked.append(there.keeper.inspect(there.app(1).id)))
+    other.start()
+    other.join()
+    assert asked[0]["Id"] == there.app(1).id
+    assert len(calls(there, "ping")) == before + 1
+    assert there.keeper.certificate_names == ()
+
+
 def test_who_asks_is_told_that_the_engine_is_silent(there: KeptHost) -> None:
     there.run()
     there.engine.failing["ping"] = SILENT
@@ -284,6 +306,7 @@ class Service:
         patch.setattr(module, "StackPaths", paths)
         patch.setattr(module, "Journal", lambda name: Journal(name, there.output))
         patch.setattr(module, "watch_events", lambda *_unused: None)
+        patch.setattr(Traffic, "run", lambda _traffic, _stopped: None)
         patch.setattr(
             module, "keeper_web", SimpleNamespace(application=self._app, serve=self._serve)
         )
@@ -293,8 +316,15 @@ class Service:
         """Run it until it ends."""
         return module.main(["--stack", "shop"])
 
-    def _app(self, snapshot: Callable[[], Any], in_flight: Callable[[], Any], version: str) -> str:
+    def _app(
+        self,
+        snapshot: Callable[[], Any],
+        in_flight: Callable[[], Any],
+        traffic: Traffic,
+        version: str,
+    ) -> str:
         assert (snapshot(), in_flight(), version) == (None, {}, "checkout")
+        assert traffic.load()["requests"] == 0
         return "application"
 
     def _serve(self, application: str, port: int) -> contextlib.AbstractContextManager[None]:

@@ -11,21 +11,24 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from io import StringIO
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import keeper_web
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
+from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_log import Journal
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_snapshot import Snapshot
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Traffic
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_web import (
     KeeperWeb,
     Server,
     application,
     serve,
 )
-from tests.unit.keeper_page import NOON, SNAPSHOT, Answer, Page
-
-PAGES = ["/", "/status.json", "/metrics", "/healthz"]
+from tests.unit.keeper_page import NOON, PAGES, SNAPSHOT, Answer, Page, StandInTraffic
 
 
 @pytest.fixture
@@ -64,11 +67,18 @@ def test_the_pages_over_http(server: Server) -> None:
     assert evil.status == "421 Misdirected Request"
 
 
-def test_the_application_comes_with_its_metrics() -> None:
-    with closing(serve(application(lambda: SNAPSHOT, dict, "1.2.3"), 0)) as server:
+def test_the_application_comes_with_its_metrics(tmp_path: Path) -> None:
+    paths = StackPaths("chatbot", str(tmp_path))
+    traffic = Traffic(paths, Journal("chatbot", StringIO()), lambda: SNAPSHOT, lambda _one: {})
+    app = application(lambda: SNAPSHOT, dict, traffic, "1.2.3")
+    with closing(serve(app, 0)) as server:
         metrics = fetch(server.port, "/metrics").body
         assert b'load_balancing_build_info{version="1.2.3"} 1.0\n' in metrics
         assert b'load_balancing_generation{stack="chatbot"} 7.0\n' in metrics
+        assert b'load_balancing_requests_total{stack="chatbot",status_class="429"} 0.0' in metrics
+        status = fetch(server.port, "/status.json").data
+        assert (status["load"]["requests"], status["deploys"]) == (0, [])
+        assert fetch(server.port, "/series.json").data["times"] == []
         # A snapshot of long ago, by the clock of this host.
         assert fetch(server.port, "/healthz").status == "503 Service Unavailable"
         assert fetch(server.port, "/status.json").data["replicas"][0]["in_flight"] == 0
@@ -141,7 +151,7 @@ def test_a_fault_of_ours_is_told_without_its_inside() -> None:
     def broken() -> Snapshot:
         raise RuntimeError("secret")
 
-    app = KeeperWeb(broken, dict, Page().app)
+    app = KeeperWeb(broken, dict, StandInTraffic(), Page().app)
     with closing(serve(app, 0)) as server:
         answer = fetch(server.port, "/status.json")
         assert answer.status == "500 Internal Server Error"
@@ -180,7 +190,7 @@ def test_a_request_in_flight_is_finished_when_it_is_closed(
         go_on.wait(20)
         return SNAPSHOT
 
-    server = serve(KeeperWeb(slow, dict, Page().app, lambda: NOON), 0)
+    server = serve(KeeperWeb(slow, dict, StandInTraffic(), Page().app, lambda: NOON), 0)
     found: list[str] = []
     client = threading.Thread(target=lambda: found.append(fetch(server.port, "/healthz").status))
     client.start()
