@@ -47,13 +47,14 @@ INPUTS: dict[str, Field] = {
     "rollout_surge": whole(1, 100),
     "mode": choice("production", "development"),
 }
-# The variables of the playbooks that hold them; the others are called capacity_<input>.
-_VARIABLES = {
+SHARED_VARIABLES = {
     "replica_memory": "app_memory_reservation",
     "replica_cpus": "app_cpus",
     "rollout_surge": "rollout_surge",
     "mode": "mode",
 }
+"""The variables of all playbooks that hold an input; the others are called capacity_<input>."""
+
 HIGHEST_LOAD = 1_000_000
 """Requests and streams at once. More is no question for one server, and takes long to compute."""
 
@@ -62,12 +63,7 @@ _GIGABYTE = 2**30
 
 def variable_of(name: str) -> str:
     """The variable of the playbook ``capacity`` that holds an input."""
-    return _VARIABLES.get(name, f"capacity_{name}")
-
-
-def own_fields() -> dict[str, Field]:
-    """The fields of the variables that only the playbook ``capacity`` has."""
-    return {variable_of(name): INPUTS[name] for name in INPUTS if name not in _VARIABLES}
+    return SHARED_VARIABLES.get(name, f"capacity_{name}")
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _for_waiting(capacity: Capacity) -> Iterator[str]:
 def _for_production(capacity: Capacity) -> Iterator[str]:
     demand, row = capacity.demand, capacity.row
     surge = demand.rollout_surge
-    yield _line("To spare", f"{SPARE}, so that {capacity.needed} are left when one is lost")
+    yield _line("To spare", f"{SPARE}, for when one is lost: {capacity.needed + SPARE} in all")
     yield _line("At least", f"{row.replicas.min}, the starting point for {row.title} requests/min")
     yield _line(
         "A rollout",

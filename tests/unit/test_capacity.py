@@ -18,8 +18,6 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity impo
 from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_fields import (
     INPUTS,
     Demand,
-    own_fields,
-    variable_of,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 
@@ -171,12 +169,6 @@ def test_what_is_refused(given: Any, text: str) -> None:
     with pytest.raises(LoadBalancingError) as refused:
         advise(given)
     assert str(refused.value) == text
-
-
-def test_each_input_has_a_variable() -> None:
-    names = {variable_of(name) for name in INPUTS}
-    shared = {"app_memory_reservation", "app_cpus", "rollout_surge", "mode"}
-    assert names == own_fields().keys() | shared
 
 
 DEMANDS = st.fixed_dictionaries(

@@ -168,7 +168,7 @@ Traffic       300 requests/min of 2 s
 At once       10 on average (Little's law: 5/s x 2 s)
 One replica   100 at once, planned to 70 %: 70
 For the load  10 / 70, rounded up: 1
-To spare      1, so that 1 are left when one is lost
+To spare      1, for when one is lost: 2 in all
 At least      3, the starting point for 100-500 requests/min
 A rollout     starts 1 more: the memory is for 4, each 0.5 GB
 
@@ -200,7 +200,7 @@ def test_a_report_of_everything() -> None:
         "One replica   100 at once, planned to 70 %: 70",
         "For the load  8,000 / 70, rounded up: 115",
         "For waiting   115, so that a request waits 0.5 s at most on average (Erlang C)",
-        "To spare      1, so that 115 are left when one is lost",
+        "To spare      1, for when one is lost: 116 in all",
         "At least      8, the starting point for above 1000 requests/min",
         "A rollout     starts 1 more: the memory is for 117, each 0.5 GB",
         "              and waits for the streams of the old ones, 30 s",
