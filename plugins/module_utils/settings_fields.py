@@ -35,6 +35,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_type
     value_text,
     whole,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.traffic_span import (
+    MOST_TOP,
+    moment_field,
+)
 
 OWN_SERVICES = ("app", "balancer", "database", "pre-deploy")
 DATABASE_VOLUME = "database"
@@ -278,6 +282,9 @@ FIELDS: dict[str, Field] = {
     "drill_rate": whole(1, 200),
     "drill_path": _path(),
     "drill_confirm": flag(),
+    "traffic_since": moment_field(),
+    "traffic_until": moment_field(),
+    "traffic_top": whole(1, MOST_TOP),
     "certificate_renew": flag(),
     "state": _switch(),
     "maintenance_allow": list_of(network(), "a list of addresses and networks"),

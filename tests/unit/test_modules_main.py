@@ -25,6 +25,7 @@ from ansible_collections.digiz.load_balancing.plugins.modules import (
     rollout_plan,
     rollout_step,
     services,
+    traffic_info,
 )
 
 MODULES = [
@@ -39,6 +40,7 @@ MODULES = [
     rollout_plan,
     rollout_step,
     services,
+    traffic_info,
 ]
 
 
