@@ -171,7 +171,7 @@ class Observation:
                 window_seconds=_amount(load["window_seconds"]),
                 covered_seconds=_amount(load["covered_seconds"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise LoadBalancingError(
                 f"The keeper's status cannot be read ({type(error).__name__}: {error}): it is of "
                 "another version. Run the playbook deploy."
@@ -217,12 +217,13 @@ class Change:
         """What the module scale_advice returned, carried out at ``time``. Raises LoadBalancingError
         if it is something else.
         """
-        seen = advice.get("observation") or {}
+        seen = advice.get("observation")
+        rate = seen.get("requests_per_minute", 0.0) if isinstance(seen, Mapping) else 0.0
         row = {
             **{key: advice.get(key) for key in ("before", "causes", "reasons")},
             "time": time,
             "after": advice.get("replicas"),
-            "requests_per_minute": seen.get("requests_per_minute", 0.0),
+            "requests_per_minute": rate,
         }
         change = _change(row)
         if change is None:
@@ -282,5 +283,5 @@ def _change(row: Any) -> Change | None:
             requests_per_minute=float(row["requests_per_minute"]),
             reasons=tuple(str(one) for one in row["reasons"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -30,6 +30,11 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_type
     size_in_bytes,
 )
 
+from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_scaling import (
+    check_scaling,
+    scaling,
+    scaling_timer,
+)
 STACKS_FOLDER = "/opt"
 DEMO_IMAGE = "digiz/chatbot"
 DEMO_CONTEXT = "../../../demo/chatbot"
@@ -99,7 +104,8 @@ def resolve(
     how surveys give an optional answer.
 
     For `deploy` the result also holds the mappings `stack` (compose.StackSpec), `balancer`
-    (balancer_config.BalancerSpec) and `images` (what the role images wants).
+    (balancer_config.BalancerSpec) and `images` (what the role images wants),
+    for it and for `scale` the mapping `scaling` (scaling_data.Thresholds).
 
     Raises LoadBalancingError whose text has one line per fault.
     """
@@ -117,11 +123,17 @@ def resolve(
         raise LoadBalancingError("\n".join(faults))
     settings = {name: value for name, value in values.items() if name not in SECRET_FIELDS}
     settings["playbook"] = playbook
+    faults += check_scaling(values)
+    faults += settings_monitor.check(options, values)
     settings["stack_directory"] = f"{STACKS_FOLDER}/{values['stack_name']}"
     if "app_version" in values:
         settings.update(_derived(values))
     return settings
 
+    if "scale_min_replicas" in values:
+        settings["scaling"] = scaling(values)
+    if "capacity_mean_seconds" in values:
+        settings["capacity"] = capacity_settings.demand(values)
 
 def secret_values(given: object) -> dict[str, str]:
     """Return `app_secrets` as {name: text}, for the one module that writes them to the host.
@@ -292,6 +304,7 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
 
 def _stack(values: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     images = {"app": facts["app_reference"]}
+    facts["scaling_timer"] = scaling_timer(values)
     for purpose in ("balancer", "database"):
         if f"{purpose}_image" in values:
             images[purpose] = values[f"{purpose}_image"]

@@ -19,6 +19,12 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_type
     Field,
     RefusedError,
     choice,
+from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
+    PREFIX as SCALE,
+)
+from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
+    THRESHOLD_FIELDS,
+)
     command,
     flag,
     list_of,
@@ -48,6 +54,8 @@ SECRETS_FOLDER = "/run/secrets"
 _HOUR, _DAY = 3600, 86400
 _PATH_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!&()*+,=:@-]+(?:/|\Z)"
 _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+AUTO = "auto"
+"""The number of replicas is left to the load."""
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REGISTRY = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*(?::[0-9]{{1,5}})?/)?"
 _IMAGE = rf"(?=.{{1,200}}\Z){_REGISTRY}{_IMAGE_PART}(?:/{_IMAGE_PART})*"
@@ -118,6 +126,22 @@ def _switch() -> Field:
     """`on` or `off`; YAML reads the bare words as true and false."""
     words = choice("on", "off")
 
+def _replicas() -> Field:
+    """A number, or `auto`."""
+    count = whole(1, 100)
+    allowed = f"{count.allowed}, or {AUTO}"
+
+    def read(value: object) -> object:
+        if isinstance(value, str) and value.strip() == AUTO:
+            return AUTO
+        try:
+            return count.read(value)
+        except RefusedError as refused:
+            raise RefusedError(refused.shown, allowed) from None
+
+    return Field("raw", allowed, read)
+
+
     def read(value: object) -> object:
         return words.read({True: "on", False: "off"}[value] if isinstance(value, bool) else value)
 
@@ -163,7 +187,7 @@ FIELDS: dict[str, Field] = {
         "1 to 40 lower-case letters, digits, - and _, beginning with a letter or a digit",
     ),
     "mode": choice("production", "development"),
-    "replicas": whole(1, 100),
+    "replicas": _replicas(),
     "rollout_surge": whole(1, 100),
     "app_image": text(
         _IMAGE,
@@ -282,6 +306,11 @@ FIELDS: dict[str, Field] = {
     "drill_rate": whole(1, 200),
     "drill_path": _path(),
     "drill_confirm": flag(),
+    "scale_auto": flag(),
+    "scale_auto_interval": seconds(60, 1800),
+    **{f"{SCALE}{name}": field for name, field in THRESHOLD_FIELDS.items()},
+    **settings_monitor.FIELDS,
+    **capacity_settings.FIELDS,
     "traffic_since": moment_field(),
     "traffic_until": moment_field(),
     "traffic_top": whole(1, MOST_TOP),

@@ -45,6 +45,8 @@ TRANSLATIONS = {
     "docs/own-application.md": "docs/vi/own-application.md",
     "docs/self-healing.md": "docs/vi/self-healing.md",
     "docs/drill.md": "docs/vi/drill.md",
+    "docs/scaling.md": "docs/vi/scaling.md",
+    "docs/capacity.md": "docs/vi/capacity.md",
     "docs/traffic.md": "docs/vi/traffic.md",
     "docs/tls.md": "docs/vi/tls.md",
     "docs/security.md": "docs/vi/security.md",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -114,16 +115,17 @@ def test_steps_are_bounded(seen: Observation, found: Thresholds, history: Histor
 def test_more_load_never_gives_fewer_replicas(
     seen: Observation, found: Thresholds, history: History, data: st.DataObject
 ) -> None:
+    rest: dict[str, Any] = {
+        name: getattr(seen, name) + data.draw(amounts(50))
+        for name in ("response_p95", "cpu_percent", "memory_percent")
+        if getattr(seen, name) is not None
+    }
     more = replace(
         seen,
         requests=seen.requests + data.draw(st.integers(0, 1000)),
         requests_per_minute=seen.requests_per_minute + data.draw(amounts(1000)),
         error_percent=seen.error_percent + data.draw(amounts(50)),
-        **{
-            name: value if value is None else value + data.draw(amounts(50))
-            for name in ("response_p95", "cpu_percent", "memory_percent")
-            for value in [getattr(seen, name)]
-        },
+        **rest,
     )
     less = advise(seen, found, history).replicas
     assert advise(more, found, history).replicas >= less

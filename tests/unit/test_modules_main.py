@@ -25,6 +25,8 @@ from ansible_collections.digiz.load_balancing.plugins.modules import (
     rollout_plan,
     rollout_step,
     services,
+    scale_advice,
+    scale_record,
     traffic_info,
 )
 
@@ -41,6 +43,8 @@ MODULES = [
     rollout_step,
     services,
     traffic_info,
+    scale_advice,
+    scale_record,
 ]
 
 

@@ -197,6 +197,11 @@ def test_development_is_one_replica() -> None:
     assert scale["replicas"] == 1
 
 
+def test_the_number_of_replicas_can_be_left_to_the_load() -> None:
+    assert deploy(replicas=" auto ")["stack"]["replicas"] == "auto"
+    assert deploy(replicas="auto", mode="development")["stack"]["replicas"] == 1
+
+
 def test_a_digest_is_a_version() -> None:
     digest = f"sha256:{'a' * 64}"
     assert deploy(app_image="shop", app_version=digest)["app_reference"] == f"shop@{digest}"

@@ -40,7 +40,7 @@ def fault(**given_values: Any) -> str:
     return str(error.value)
 
 
-REPLICAS = "is not allowed: a whole number from 1 to 100. Set the variable replicas."
+REPLICAS = "is not allowed: a whole number from 1 to 100, or auto. Set the variable replicas."
 PATH = "a path that begins with /, without // and .., of letters, digits and ._~!&()*+,=:@-."
 
 
@@ -48,7 +48,7 @@ PATH = "a path that begins with /, without // and .., of letters, digits and ._~
     ("values", "text"),
     [
         ({"replicas": "three"}, f"replicas: 'three' {REPLICAS}"),
-        ({"replicas": "auto"}, f"replicas: 'auto' {REPLICAS}"),
+        ({"replicas": "automatic"}, f"replicas: 'automatic' {REPLICAS}"),
         ({"replicas": 0}, f"replicas: 0 {REPLICAS}"),
         ({"replicas": -1}, f"replicas: -1 {REPLICAS}"),
         ({"replicas": "-1"}, f"replicas: '-1' {REPLICAS}"),

@@ -104,7 +104,7 @@ def test_all_faults_at_once_and_no_secret_in_them(tmp_path: Path) -> None:
     lines = result["msg"].splitlines()
     assert lines[0].startswith("app_user: its template cannot be resolved: ")
     assert lines[1:] == [
-        "replicas: 'three' is not allowed: a whole number from 1 to 100. "
+        "replicas: 'three' is not allowed: a whole number from 1 to 100, or auto. "
         "Set the variable replicas.",
         "app_secrets: the value of key is not allowed: a text without control characters (other "
         "than newline and tab), a number, true or false. Set the variable app_secrets.",
