@@ -255,19 +255,24 @@ def _newest(paths: StackPaths, service: Service) -> float:
 
 
 def _make_folders(paths: StackPaths) -> None:
+    """A folder that is theirs holds nothing that root writes: they could put a link there."""
     data = monitor_units.data_folder(paths)
-    folders = [
-        (monitor_units.folder(paths), 0o755, False),
-        (monitor_units.secrets_folder(paths), 0o700, True),
-        (data, 0o755, True),
-        *((os.path.join(data, name), 0o700, True) for name in READS),
+    folders: list[tuple[str, int, str | None, str | None]] = [
+        (paths.logs, 0o755, None, None),
+        (monitor_units.folder(paths), 0o755, None, None),
+        (monitor_units.secrets_folder(paths), 0o750, None, monitor_units.USER),
+        (data, 0o755, None, None),
+        *(
+            (os.path.join(data, name), 0o700, monitor_units.USER, monitor_units.USER)
+            for name in READS
+        ),
     ]
-    for path, mode, theirs in folders:
+    for path, mode, user, group in folders:
         try:
             os.makedirs(path, exist_ok=True)
             os.chmod(path, mode)
-            if theirs:
-                shutil.chown(path, monitor_units.USER, monitor_units.USER)
+            if group:
+                shutil.chown(path, user, group)
         except (OSError, LookupError) as error:
             raise LoadBalancingError(f"{path} cannot be made: {error}.") from error
 

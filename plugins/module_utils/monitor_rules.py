@@ -137,7 +137,7 @@ def _availability(limits: Thresholds) -> list[Rule]:
             0,
             WARNING,
             f"{_STACK}: the replica {_REPLICA} was restarted "
-            '{{ $value | printf "%.0f" }} times within 15 minutes',
+            '{{ $value | printf "%.0f" }} times in 15 minutes',
             f"It ends or falls ill again and again. docker logs {_REPLICA} shows its last words; "
             "often its memory limit is too low (app_memory) or something that it needs does not "
             "answer. If it began with a deploy, go back: ansible-playbook playbooks/rollback.yml.",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -175,17 +176,15 @@ def reload(service: Service, newest: float) -> None:
     :param newest: when the newest of its files was written, epoch seconds.
     :raises LoadBalancingError: if it refuses it; it runs on with the one before.
     """
-    program = service.program
-    try:
-        os.kill(service.pid(), signal.SIGHUP)
-    except ProcessLookupError:
-        return start(service)
+    program, pid = service.program, service.pid()
+    with contextlib.suppress(ProcessLookupError):  # it has just ended: it is late then
+        if pid:
+            os.kill(pid, signal.SIGHUP)
     if not wait(lambda: loaded_at(program) >= newest, RELOAD_TIMEOUT):
         raise LoadBalancingError(
             f"{program.name.capitalize()} of the stack {service.paths.name} did not take its new "
             f"configuration over within {RELOAD_TIMEOUT:g} s. Its last words:{service.log()}"
         )
-    return None
 
 
 def wait(condition: Callable[[], bool], timeout: float) -> bool:

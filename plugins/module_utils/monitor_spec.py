@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_fields import read_field
@@ -112,9 +112,7 @@ class Secrets:
         """
         urls = read_field("monitor_webhook_urls", webhook_urls) if webhook_urls else []
         password = read_field("monitor_email_password", email_password) if email_password else ""
-        if not isinstance(urls, list):
-            raise AssertionError("a list is what this field reads")
-        return cls(tuple(str(url) for url in urls), str(password))
+        return cls(tuple(cast("list[str]", urls)), str(password))
 
     def hide(self, text: str) -> str:
         """The text without any of them."""

@@ -204,7 +204,7 @@ def service_name(name: str, stack: str) -> str:
 
 def log_file(paths: StackPaths, name: str) -> str:
     """What it prints where no journal is."""
-    return os.path.join(data_folder(paths), f"{name}.log")
+    return os.path.join(paths.logs, f"{name}.log")
 
 
 def programs_of(paths: StackPaths, spec: MonitorSpec) -> list[Program]:

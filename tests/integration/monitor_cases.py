@@ -116,7 +116,7 @@ AVAILABILITY = [
         "six restarts",
         {f"replica_restarts_total{{{REPLICA}}}": "0x20 1x9 2x9 3x9 4x9 5x9 6x20"},
         "20m",
-        "shop: the replica shop-app-2 was restarted 6 times within 15 minutes",
+        "shop: the replica shop-app-2 was restarted 6 times in 15 minutes",
         replica(),
     ),
     Case(
