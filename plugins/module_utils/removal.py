@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     host_timers,
     keeper_install,
+    monitor_service,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.docker_host import DockerHost
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
@@ -61,7 +62,8 @@ def find(paths: StackPaths, host: DockerHost | None) -> Leftovers:
     inside = (os.path.join(paths.root, name) for name in _entries(paths.root))
     inside = (path for path in inside if _holds_something(path))
     outside = [paths.logrotate] if os.path.exists(paths.logrotate) else []
-    outside += [*keeper_install.outside(paths), *host_timers.files(paths)]
+    outside += [*keeper_install.outside(paths), *monitor_service.outside(paths)]
+    outside += host_timers.files(paths)
     return Leftovers(
         containers=tuple(sorted(_name(one) for one in host.containers())) if host else (),
         networks=tuple(host.project_networks()) if host else (),
@@ -71,9 +73,11 @@ def find(paths: StackPaths, host: DockerHost | None) -> Leftovers:
 
 
 def remove(paths: StackPaths, host: DockerHost | None, leftovers: Leftovers) -> None:
-    """Remove these. The keeper goes first, or it would mend what is being removed; then the
-    containers, the balancer before the replicas that it sends to.
+    """Remove these. The monitor goes first, or it would raise alerts, and the keeper, or it would
+    mend what is being removed; then the containers, the balancer before the replicas that it sends
+    to.
     """
+    monitor_service.stop(paths)
     keeper_install.remove(paths)
     host_timers.stop(paths)
     if host:
