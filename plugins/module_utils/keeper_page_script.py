@@ -138,8 +138,8 @@ function showReplicas(now) {
     const load = status.load.replicas[one.name] ?? {};
     const cells = rows.get(one.name).cells_;
     cells[0].swatch.className = `swatch ${colour(one.name)}`;
-    rows.get(one.name).dataset.state = one.state;
-    rows.get(one.name).dataset.member = String(one.member);
+    const { name, state, member } = one;
+    Object.assign(rows.get(name).dataset, { name, state, member });
     const texts = [
       [one.name, `version ${one.version}${one.current ? "" : ", of another release"}`],
       [one.state, one.state !== "healthy" && one.reason || `for ${duration(now - one.since)}`],

@@ -32,44 +32,60 @@ REPLICAS = 200
 
 class Tally:
     """What is counted of some requests. ``response`` has neither streams nor what was refused by a
-    limit or given up by its client; ``first_byte`` has streams, too.
+    limit or given up by its client.
     """
 
-    __slots__ = ("classes", "first_byte", "requests", "response", "retried")
+    __slots__ = ("classes", "requests", "response")
 
     def __init__(self) -> None:
         self.requests = 0
-        self.retried = 0
         self.classes = [0] * len(CLASSES)
         self.response = Histogram()
-        self.first_byte = Histogram()
 
     def add(self, request: Request) -> None:
         """Count a request."""
         self.requests += 1
         self.classes[request.status] += 1
-        if request.retried:
-            self.retried += 1
-        if request.status < LIMITED:
-            if not request.stream:
-                self.response.add(request.seconds)
-            if request.first_byte is not None:
-                self.first_byte.add(request.first_byte)
+        if request.timed and not request.stream:
+            self.response.add(request.seconds)
 
     def merge(self, other: Tally, sign: int = 1) -> None:
         """Add another one; with ``sign`` -1 take away one that was added before."""
         self.requests += sign * other.requests
-        self.retried += sign * other.retried
         for index, count in enumerate(other.classes):
             self.classes[index] += sign * count
         self.response.merge(other.response, sign)
-        self.first_byte.merge(other.first_byte, sign)
 
     @property
     def error_percent(self) -> float:
         """Answers 5xx among those that count: all but 429 and 499."""
         counting = self.requests - self.classes[LIMITED] - self.classes[GONE]
         return 100 * self.classes[ERROR] / counting if counting else 0.0
+
+
+class Whole(Tally):
+    """What is counted of all requests. ``first_byte`` has streams, too."""
+
+    __slots__ = ("first_byte", "retried")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retried = 0
+        self.first_byte = Histogram()
+
+    def add(self, request: Request) -> None:
+        """Count a request."""
+        super().add(request)
+        if request.retried:
+            self.retried += 1
+        if request.first_byte is not None and request.timed:
+            self.first_byte.add(request.first_byte)
+
+    def merge_whole(self, other: Whole, sign: int) -> None:
+        """As :meth:`merge`, with all that this has."""
+        self.merge(other, sign)
+        self.retried += sign * other.retried
+        self.first_byte.merge(other.first_byte, sign)
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Slot:
     """Some seconds of traffic, from ``begin`` on, by the window's clock."""
 
     begin: float
-    whole: Tally = field(default_factory=Tally)
+    whole: Whole = field(default_factory=Whole)
     replicas: dict[str, Tally] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
 
@@ -226,7 +242,7 @@ _NOTHING = Tally()
 
 
 def _merge(into: Slot, slot: Slot, sign: int) -> None:
-    into.whole.merge(slot.whole, sign)
+    into.whole.merge_whole(slot.whole, sign)
     for name, tally in slot.replicas.items():
         into.replicas.setdefault(name, Tally()).merge(tally, sign)
 

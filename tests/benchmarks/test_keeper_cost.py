@@ -2,29 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the keeper costs: processor time and memory, with three replicas and with fifty."""
+"""What the keeper costs: processor time and memory, with three replicas and with fifty, and for
+each line of the access log that it reads.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_log import Journal
+from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_traffic import Traffic
 from tests.benchmarks.conftest import Show
 from tests.benchmarks.rounds import table
 from tests.e2e import faults
 from tests.e2e.stack import Stack, deployed, docker
 from tests.e2e.test_another_application import DOCKERFILE, IMAGE, SERVER
+from tests.unit.keeper_page import REPLICA, SNAPSHOT
 
 SECONDS = 30.0
 SETTLE = 10.0  # seconds after a deploy until the keeper has only its daily work
 FEW, MANY = 3, 50
 #: Of one core, in per cent, and in MiB.
 FEW_CPU, MANY_CPU, MEMORY = 2.0, 10.0, 60.0
+LINE_MICROSECONDS, LINE_ROUNDS, LINES_A_ROUND = 20.0, 100, 1000
+LINE = (
+    '{"ts":"2026-11-29T15:54:58+00:00","msec":1795967698.341,'
+    '"request_id":"5c0bffdfac30f5903822b9e16c75d8ec","client":"203.0.113.7","method":"POST",'
+    '"host":"chat.example.com","uri":"/api/chat","status":200,"bytes":362,"protocol":"HTTP/1.1",'
+    '"upstream_addr":"%s:8000","upstream_status":"200","upstream_connect_time":"0.001",'
+    '"upstream_header_time":"0.005","upstream_response_time":"0.005","version":"2",'
+    '"user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",'
+    '"limit_req":"PASSED","limit_conn":"PASSED","request_time":0.%03d,"generation":2}\n'
+)
 
 pytestmark = pytest.mark.benchmark
 
@@ -62,17 +80,22 @@ HEAD = ["the keeper", "% of one core", "MiB"]
 
 
 def test_with_three_replicas(tmp_path: Path, show: Show) -> None:
-    """Under 2 % of one core and under 60 MB, whether there is traffic or not."""
+    """Under 2 % of one core and under 60 MB, whether there is traffic or not: up to 1,000 requests
+    a second, if this machine serves as many.
+    """
     light: dict[str, Any] = {"closed": 10, "think_time": 0.05, "sse": 2, "websockets": 2}
+    heavy: dict[str, Any] = {**light, "closed": 55}
     with deployed("lbtest-cost", 18331, tmp_path, replicas=FEW) as stack:
-        quiet = cost(stack)
-        with stack.traffic(**light) as traffic:
-            busy = cost(stack)
-            assert traffic.stop().failed == 0
-    rows = [shown(f"{FEW} replicas, no traffic", *quiet), shown(f"{FEW} replicas, traffic", *busy)]
-    show(table(HEAD, rows))
-    assert max(quiet[0], busy[0]) < FEW_CPU
-    assert max(quiet[1], busy[1]) < MEMORY
+        costs = {"no traffic": cost(stack)}
+        for profile in (light, heavy):
+            with stack.traffic(**profile) as traffic:
+                busy = cost(stack)
+                rate = stack.status()["load"]["requests_per_minute"] / 60
+                assert traffic.stop().failed == 0
+            costs[f"{rate:.0f} requests/s"] = busy
+    show(table(HEAD, [shown(f"{FEW} replicas, {name}", *one) for name, one in costs.items()]))
+    assert max(share for share, _used in costs.values()) < FEW_CPU
+    assert max(used for _share, used in costs.values()) < MEMORY
 
 
 def test_with_fifty_replicas(tmp_path: Path, show: Show) -> None:
@@ -95,3 +118,42 @@ def test_with_fifty_replicas(tmp_path: Path, show: Show) -> None:
     show(table(HEAD, [shown(f"{MANY} replicas, no traffic", share, used)]))
     assert share < MANY_CPU
     assert used < MEMORY
+
+
+def test_a_line_of_the_access_log(tmp_path: Path, show: Show) -> None:
+    """Under 20 microseconds: read, parsed, counted as a whole and for its replica, and in the
+    window. With fifty replicas, and as many lines a round as a busy second has.
+    """
+    paths = StackPaths("chatbot", str(tmp_path))
+    paths.create()
+    log = Path(paths.logs) / "access.log"
+    log.touch()
+    replicas = tuple(
+        replace(REPLICA, id=f"id{one}", name=f"chatbot-app-{one}", address=f"172.18.0.{one}")
+        for one in range(2, MANY + 2)
+    )
+    snapshot = replace(SNAPSHOT, replicas=replicas)
+    now = 0.0
+    traffic = Traffic(
+        paths,
+        Journal("chatbot", io.StringIO()),
+        lambda: snapshot,
+        lambda _container: {},
+        clock=lambda: now,
+    )
+    traffic.round()
+    lines = "".join(
+        LINE % (replicas[one % MANY].address, one % 1000) for one in range(LINES_A_ROUND)
+    )
+    spent = 0.0
+    for _unused in range(LINE_ROUNDS):
+        with log.open("a", encoding="ascii") as handle:
+            handle.write(lines)
+        now += 1
+        before = time.process_time()
+        traffic.round()
+        spent += time.process_time() - before
+    each = spent / (LINE_ROUNDS * LINES_A_ROUND) * 1e6
+    show(table(["the keeper", "microseconds"], [["a line of the access log", f"{each:.1f}"]]))
+    assert sum(traffic.sight().totals.classes) == LINE_ROUNDS * LINES_A_ROUND
+    assert each < LINE_MICROSECONDS

@@ -77,6 +77,14 @@ def test_the_keeper_writes_into_its_stacks_folder_only() -> None:
     assert service["SystemCallFilter"] == "@system-service"
 
 
+def test_the_keeper_sees_processes_and_cgroups_of_the_host() -> None:
+    """It reads /proc/<pid>/cgroup of containers, and their files in /sys/fs/cgroup, read-only."""
+    service = parsed(keeper_units.unit(SHOP))["Service"]
+    assert service["ProtectControlGroups"] == "yes"
+    assert not {"ProtectProc", "ProcSubset", "PrivatePIDs", "TemporaryFileSystem"} & set(service)
+    assert not {"InaccessiblePaths", "RootDirectory", "RootImage", "PrivateUsers"} & set(service)
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
 def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "digiz-keeper-shop.service"
