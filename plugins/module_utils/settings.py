@@ -13,6 +13,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
+from ansible_collections.digiz.load_balancing.plugins.module_utils import (
+    capacity_settings,
+    settings_monitor,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.balancer_config_spec import (
     BalancerSpec,
 )
@@ -26,15 +30,15 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_fiel
     read_field,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_names import misspelt
-from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_types import (
-    size_in_bytes,
-)
-
 from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_scaling import (
     check_scaling,
     scaling,
     scaling_timer,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_types import (
+    size_in_bytes,
+)
+
 STACKS_FOLDER = "/opt"
 DEMO_IMAGE = "digiz/chatbot"
 DEMO_CONTEXT = "../../../demo/chatbot"
@@ -119,21 +123,22 @@ def resolve(
         values["replicas"] = 1
     for check in (_check_reservations, _check_balancer, _check_tls, _check_keeper, _check_rest):
         faults += check(options, values)
+    faults += check_scaling(values)
+    faults += settings_monitor.check(options, values)
     if faults:
         raise LoadBalancingError("\n".join(faults))
     settings = {name: value for name, value in values.items() if name not in SECRET_FIELDS}
     settings["playbook"] = playbook
-    faults += check_scaling(values)
-    faults += settings_monitor.check(options, values)
     settings["stack_directory"] = f"{STACKS_FOLDER}/{values['stack_name']}"
-    if "app_version" in values:
-        settings.update(_derived(values))
-    return settings
-
     if "scale_min_replicas" in values:
         settings["scaling"] = scaling(values)
     if "capacity_mean_seconds" in values:
         settings["capacity"] = capacity_settings.demand(values)
+    if "app_version" in values:
+        settings.update(_derived(values))
+        settings["monitor"] = settings_monitor.derived(values)
+    return settings
+
 
 def secret_values(given: object) -> dict[str, str]:
     """Return `app_secrets` as {name: text}, for the one module that writes them to the host.
@@ -299,12 +304,12 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
     facts["stack"] = _stack(values, facts)
     facts["balancer"] = _balancer(values)
     facts["images"] = _images(values, facts)
+    facts["scaling_timer"] = scaling_timer(values)
     return facts
 
 
 def _stack(values: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     images = {"app": facts["app_reference"]}
-    facts["scaling_timer"] = scaling_timer(values)
     for purpose in ("balancer", "database"):
         if f"{purpose}_image" in values:
             images[purpose] = values[f"{purpose}_image"]

@@ -12,19 +12,23 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.digiz.load_balancing.plugins.module_utils import (
+    capacity_settings,
+    settings_monitor,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import (
     LoadBalancingError,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_types import (
-    Field,
-    RefusedError,
-    choice,
 from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
     PREFIX as SCALE,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
     THRESHOLD_FIELDS,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_types import (
+    Field,
+    RefusedError,
+    choice,
     command,
     flag,
     list_of,
@@ -50,12 +54,12 @@ OWN_SERVICES = ("app", "balancer", "database", "pre-deploy")
 DATABASE_VOLUME = "database"
 HEALTH_FOLDER = "/.health"
 SECRETS_FOLDER = "/run/secrets"
+AUTO = "auto"
+"""The number of replicas is left to the load."""
 
 _HOUR, _DAY = 3600, 86400
 _PATH_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!&()*+,=:@-]+(?:/|\Z)"
 _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-AUTO = "auto"
-"""The number of replicas is left to the load."""
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REGISTRY = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*(?::[0-9]{{1,5}})?/)?"
 _IMAGE = rf"(?=.{{1,200}}\Z){_REGISTRY}{_IMAGE_PART}(?:/{_IMAGE_PART})*"
@@ -122,10 +126,6 @@ def _mapping(allowed: str) -> Field:
     return Field("dict", allowed, read)
 
 
-def _switch() -> Field:
-    """`on` or `off`; YAML reads the bare words as true and false."""
-    words = choice("on", "off")
-
 def _replicas() -> Field:
     """A number, or `auto`."""
     count = whole(1, 100)
@@ -141,6 +141,10 @@ def _replicas() -> Field:
 
     return Field("raw", allowed, read)
 
+
+def _switch() -> Field:
+    """`on` or `off`; YAML reads the bare words as true and false."""
+    words = choice("on", "off")
 
     def read(value: object) -> object:
         return words.read({True: "on", False: "off"}[value] if isinstance(value, bool) else value)
@@ -302,15 +306,15 @@ FIELDS: dict[str, Field] = {
     "images_archive": text(r"[^\0]{1,4096}", "the path of an archive on the controller"),
     "lock_stale_after": seconds(5, _HOUR),
     "verify_requests": whole(1, 100000),
-    "fault": choice("crash", "stop", "hang", "sick", "network", "balancer", "keeper", "engine"),
-    "drill_rate": whole(1, 200),
-    "drill_path": _path(),
-    "drill_confirm": flag(),
     "scale_auto": flag(),
     "scale_auto_interval": seconds(60, 1800),
     **{f"{SCALE}{name}": field for name, field in THRESHOLD_FIELDS.items()},
     **settings_monitor.FIELDS,
     **capacity_settings.FIELDS,
+    "fault": choice("crash", "stop", "hang", "sick", "network", "balancer", "keeper", "engine"),
+    "drill_rate": whole(1, 200),
+    "drill_path": _path(),
+    "drill_confirm": flag(),
     "traffic_since": moment_field(),
     "traffic_until": moment_field(),
     "traffic_top": whole(1, MOST_TOP),
@@ -324,7 +328,7 @@ FIELDS: dict[str, Field] = {
         text(r"[A-Za-z_][A-Za-z0-9_]*", "names of variables"), "a list of names of variables"
     ),
 }
-SECRET_FIELDS = frozenset({"app_secrets", "api_keys"})
+SECRET_FIELDS = settings_monitor.SECRET_FIELDS | {"app_secrets", "api_keys"}
 
 
 def read_field(name: str, value: object) -> object:

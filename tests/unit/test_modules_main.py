@@ -19,14 +19,15 @@ from ansible_collections.digiz.load_balancing.plugins.modules import (
     drill,
     keeper,
     maintenance,
+    monitor,
     pre_deploy,
     release,
     removal,
     rollout_plan,
     rollout_step,
-    services,
     scale_advice,
     scale_record,
+    services,
     traffic_info,
 )
 
@@ -36,15 +37,16 @@ MODULES = [
     drill,
     keeper,
     maintenance,
+    monitor,
     pre_deploy,
     release,
     removal,
     rollout_plan,
     rollout_step,
-    services,
-    traffic_info,
     scale_advice,
     scale_record,
+    services,
+    traffic_info,
 ]
 
 
