@@ -47,7 +47,8 @@ color:var(--bad)}
 .figures dt{color:var(--soft);font-size:.85rem}
 .figures dd{font-size:1.45rem;line-height:1.25;font-weight:600}
 .figures small{display:block;font-size:.8rem;font-weight:400;color:var(--soft);min-height:1.2em}
-#legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin-bottom:.6rem;color:var(--soft)}
+#legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin-bottom:.6rem;color:var(--soft);
+max-height:5.5rem;overflow-y:auto}
 .swatch{display:inline-block;width:.75rem;height:.75rem;border-radius:.2rem;margin-right:.4rem;
 background:var(--k,var(--soft))}
 .mark{display:inline-block;height:.85rem;margin:0 .55rem 0 .3rem;vertical-align:-.1rem;
@@ -55,7 +56,8 @@ border-left:2px dashed var(--ink)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:.75rem}
 figure{padding:.7rem .9rem .55rem;min-width:0}
 figcaption{display:flex;justify-content:space-between;gap:.8rem;align-items:baseline}
-figcaption h3{font-size:.9rem;font-weight:600}
+figcaption h3{font-size:.9rem;font-weight:600;min-width:0;overflow:hidden;
+text-overflow:ellipsis;white-space:nowrap}
 .value{font-weight:600;white-space:nowrap}
 .plot{position:relative;height:9rem;margin-top:.35rem;border-bottom:1px solid var(--line);
 touch-action:pan-y}

@@ -211,10 +211,11 @@ class Chart {
     const whole = { stack: sum, lines: Math.max(...list) }[this.shape] ?? list[0];
     const value = list.length ? this.show(whole) : "–";
     const most = this.shape === "lines" && list.length > 1 ? "highest " : "";
-    const when = this.at === null ? "" : `${clock(series.times[index])}: `;
-    set(this.value, `${when}${most}${value}`);
-    const parts = known.filter(([name]) => name).map(([name, one]) => `${name} ${this.show(one)}`);
-    set(this.details, parts.length > 4 ? `${parts.length} replicas` : parts.join(" · "));
+    set(this.value, `${most}${value}`);
+    const named = known.filter(([name]) => name).map(([name, one]) => `${name} ${this.show(one)}`);
+    const parts = named.length > 4 ? [`${named.length} replicas`] : named;
+    const when = this.at === null ? [] : [clock(series.times[index])];
+    set(this.details, [...when, ...parts].join(" · "));
     this.svg.setAttribute("aria-label",
       `${this.title}: ${most}${value} now, at most ${this.show(highest)} in ten minutes`);
   }

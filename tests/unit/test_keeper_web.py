@@ -136,6 +136,28 @@ def test_the_page_is_made_for_phones_and_for_readers_of_screens() -> None:
         assert words in STYLE
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * one for one in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_colours_can_be_told_apart_from_what_is_behind_them(scheme: int) -> None:
+    """Contrast of texts 4.5, of what is drawn 3 (WCAG 2.2, 1.4.3 and 1.4.11), light and dark."""
+    found = re.findall(r"--([a-z0-9]+):light-dark\((#[0-9a-f]+),(#[0-9a-f]+)\)", STYLE)
+    colours = {name: luminance(pair[scheme]) for name, *pair in found}
+    for name in ("ink", "soft", "good", "fair", "bad", *(f"c{one}" for one in range(8))):
+        for behind in ("page", "card"):
+            low, high = sorted((colours[name], colours[behind]))
+            least = 3 if name[0] == "c" else 4.5
+            assert (high + 0.05) / (low + 0.05) >= least, (name, behind)
+
+
 def test_the_script_finds_every_part_of_the_page() -> None:
     ids = {attributes.get("id") for _tag, attributes in Reader(PAGE).tags}
     assert set(re.findall(r'byId\("([a-z-]+)"\)', SCRIPT)) <= ids
