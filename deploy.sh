@@ -18,7 +18,7 @@ embedded chatbot on this machine, at http://127.0.0.1:8080/.
 
   --replicas N       how many replicas (else what the inventory says, else 3)
   --version V        the application's version; another one is a rolling update
-  --scale N          change the number of replicas and nothing else
+  --scale N          change the number of replicas and nothing else; auto: by the load
   --dev              development mode: one replica, no limits
   --inventory DIR    the inventory to use (default: inventories/local)
   --check            say what would be done, with differences, and change nothing

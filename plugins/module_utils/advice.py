@@ -103,6 +103,8 @@ def _impaired(seen: Observation) -> str:
     """Why the figures say nothing about the load, empty if they do."""
     if seen.deploy:
         return f"the stack is being changed: {seen.deploy}"
+    if seen.maintenance:
+        return "the stack is in maintenance, clients get status 503"
     if seen.healthy < seen.replicas:
         return f"{seen.healthy} of {seen.replicas} replicas are healthy"
     return ""

@@ -129,7 +129,8 @@ class Observation:
     """The stack as the keeper saw it at ``time``, and its load in the last ``window_seconds``, of
     which it has watched ``covered_seconds``. What is not known is None.
 
-    ``replicas`` is the wanted number, ``deploy`` says who changes the stack right now.
+    ``replicas`` is the wanted number, ``deploy`` says who changes the stack right now. Requests
+    that a limit refused are not among ``requests``: no replica saw them.
     """
 
     time: float
@@ -144,6 +145,7 @@ class Observation:
     window_seconds: float = float(WINDOW)
     covered_seconds: float = float(WINDOW)
     deploy: str = ""
+    maintenance: bool = False
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> Observation:
@@ -157,13 +159,17 @@ class Observation:
                 "not read the access log yet. Run the playbook deploy."
             )
         try:
+            requests, limited = int(load["requests"]), int(load["limited"])
+            passed = max(0, requests - limited)
+            share = passed / requests if requests else 1.0
             return cls(
                 time=_amount(status["time"]),
                 replicas=max(1, int(status["wanted"])),
                 healthy=int(status["healthy"]),
                 deploy=str(status["deploy"]),
-                requests=int(load["requests"]),
-                requests_per_minute=_amount(load["requests_per_minute"]),
+                maintenance=bool(status["maintenance"]),
+                requests=passed,
+                requests_per_minute=share * _amount(load["requests_per_minute"]),
                 error_percent=_amount(load["error_percent"]),
                 response_p95=_known(load["response_p95"]),
                 cpu_percent=_known(load["cpu_percent"]),

@@ -121,6 +121,7 @@ observation:
     window_seconds: 300.0
     covered_seconds: 300.0
     deploy: ""
+    maintenance: false
 thresholds:
   description: The limits that it goes by, defaults included.
   returned: success

@@ -271,6 +271,13 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         STAY,
         ("the stack is being changed: deploy by ana",),
     ),
+    "maintenance": (
+        seen(idle=True, error_percent=99, maintenance=True),
+        History(),
+        4,
+        STAY,
+        ("the stack is in maintenance, clients get status 503",),
+    ),
     "an ill replica": (
         seen(cpu_percent=99, healthy=3),
         History(),

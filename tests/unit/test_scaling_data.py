@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
+from ansible_collections.digiz.load_balancing.plugins.module_utils.load_window import LoadWindow
 from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
     KEPT,
     THRESHOLD_FIELDS,
+    WINDOW,
     Change,
     History,
     Observation,
@@ -35,6 +37,7 @@ LOAD: dict[str, Any] = {
     "window_seconds": 300.0,
     "covered_seconds": 120.5,
     "requests": 900,
+    "limited": 0,
     "requests_per_minute": 448.1,
     "response_p50": 0.2,
     "response_p95": 0.8,
@@ -43,7 +46,14 @@ LOAD: dict[str, Any] = {
     "memory_percent": None,
     "replicas": {},
 }
-STATUS = {"time": 1_800_000_000.5, "wanted": 3, "healthy": 2, "deploy": "", "load": LOAD}
+STATUS = {
+    "time": 1_800_000_000.5,
+    "wanted": 3,
+    "healthy": 2,
+    "deploy": "",
+    "maintenance": False,
+    "load": LOAD,
+}
 CHANGE = Change(5.5, 3, 4, ("cpu",), 440.0, ("CPU 82 % > 70 %",))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -155,6 +165,21 @@ def test_what_the_keeper_saw() -> None:
         window_seconds=300.0,
         covered_seconds=120.5,
     )
+
+
+def test_what_a_limit_refused_is_no_load_of_replicas() -> None:
+    seen = Observation.from_status({**STATUS, "load": {**LOAD, "limited": 675}})
+    assert seen.requests == 225
+    assert seen.requests_per_minute == pytest.approx(448.1 / 4)
+    seen = Observation.from_status({**STATUS, "load": {**LOAD, "requests": 0}})
+    assert (seen.requests, seen.requests_per_minute) == (0, 448.1)
+
+
+def test_the_load_is_what_the_keeper_tells() -> None:
+    told = LoadWindow().as_dict([])
+    seen = Observation.from_status({**STATUS, "load": told})
+    assert (seen.requests, seen.window_seconds, seen.cpu_percent) == (0, 300, None)
+    assert told["window_seconds"] == WINDOW
 
 
 def test_an_older_keeper() -> None:
