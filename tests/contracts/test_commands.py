@@ -48,6 +48,7 @@ TRANSLATIONS = {
     "docs/scaling.md": "docs/vi/scaling.md",
     "docs/capacity.md": "docs/vi/capacity.md",
     "docs/traffic.md": "docs/vi/traffic.md",
+    "docs/monitoring-alerts.md": "docs/vi/monitoring-alerts.md",
     "docs/tls.md": "docs/vi/tls.md",
     "docs/security.md": "docs/vi/security.md",
 }
