@@ -118,9 +118,14 @@ def check_rate(rate: int) -> None:
         )
 
 
+def is_path(path: str) -> bool:
+    """Whether it may stand in a request."""
+    return bool(_PATH.fullmatch(path))
+
+
 def check_path(path: str) -> None:
     """Raises LoadBalancingError for what is no path of a request."""
-    if not _PATH.fullmatch(path):
+    if not is_path(path):
         raise LoadBalancingError(
             f"drill_path: {path!r} is not allowed: a path that begins with /, in ASCII without "
             "spaces. Set the variable drill_path."
@@ -176,8 +181,8 @@ class Traffic:
         self._statuses = statuses
         self._seconds = min(seconds, LONGEST)
         self._requests: list[Sent] = []
-        self._idle: list[_Connection] = []
-        self._in_flight: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._in_flight: set[Connection] = set()
         self._pending: set[Future[None]] = set()
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -231,7 +236,7 @@ class Traffic:
         return False
 
     def _ask(self, due: float, kept_alive: bool) -> None:
-        connection = self._kept() if kept_alive else _Connection(self._target)
+        connection = self._kept() if kept_alive else Connection(self._target)
         with self._lock:
             connection.give_up_at = time.monotonic() + TIMEOUT
             self._in_flight.add(connection)
@@ -248,12 +253,12 @@ class Traffic:
                 return
         connection.close()
 
-    def _kept(self) -> _Connection:
+    def _kept(self) -> Connection:
         """The connection that was used last, if it is still good; else a new one."""
         while True:
             with self._lock:
                 if not self._idle:
-                    return _Connection(self._target)
+                    return Connection(self._target)
                 connection = self._idle.pop()
             if connection.is_usable:
                 return connection
@@ -269,11 +274,11 @@ class Traffic:
                 connection.give_up()
 
 
-class _Connection:
-    """A client's connection to the balancer."""
+class Connection:
+    """A client's connection to the balancer, or to a replica."""
 
     def __init__(self, target: Target) -> None:
-        self._http = http.client.HTTPConnection("127.0.0.1", target.port, timeout=TIMEOUT)
+        self._http = http.client.HTTPConnection(target.address, target.port, timeout=TIMEOUT)
         self._headers = {"Host": target.host, "User-Agent": target.agent, "Accept": "*/*"}
         self._socket: socket.socket | None = None
         self._late = False

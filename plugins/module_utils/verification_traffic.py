@@ -32,11 +32,14 @@ _POLL = 0.05
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: a port on 127.0.0.1, the Host header, the User-Agent that marks them."""
+    """Where requests go: a port on 127.0.0.1, the Host header, the User-Agent that marks them.
+    ``address``: another host's, for the clients that look at it (drill_traffic).
+    """
 
     port: int
     host: str
     agent: str
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)

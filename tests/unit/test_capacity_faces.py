@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The faces of the capacity calculation: two filters and a module."""
+"""The faces of the capacity calculation: two filters and two modules."""
 
 from __future__ import annotations
 
 import json
 import runpy
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -18,10 +19,17 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.digiz.load_balancing.plugins.filter import replica_count, server_size
+from ansible_collections.digiz.load_balancing.plugins.module_utils import capacity_load
 from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity import Capacity, advise
 from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_fields import Demand
 from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_report import report
-from ansible_collections.digiz.load_balancing.plugins.modules import capacity_info
+from ansible_collections.digiz.load_balancing.plugins.module_utils.drill_traffic import Sent
+from ansible_collections.digiz.load_balancing.plugins.modules import (
+    capacity_info,
+    capacity_measure,
+)
+from tests.unit.fakes.drill import World
+from tests.unit.fakes.modules import Face
 
 FILTERS = {
     **replica_count.FilterModule().filters(),
@@ -111,3 +119,26 @@ def test_the_module_says_what_it_refuses(capsys: pytest.CaptureFixture[str]) -> 
         "safe_concurrency: 0 is not allowed: a whole number from 1 to 100000. "
         "Set the variable capacity_safe_concurrency."
     )
+
+
+def test_the_module_that_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a replica that takes 3 requests at once."""
+    world, loads = World(tmp_path), []
+
+    def fake(*arguments: Any) -> list[Sent]:
+        loads.append(arguments)
+        return [Sent(0.0, 0.1 if arguments[3] <= 3 else 4.0, "")] * 10
+
+    monkeypatch.setattr(capacity_load, "load", fake)
+    face = Face(capacity_measure, cast(Any, world), monkeypatch)
+    assert face.run(check=True)["msg"].endswith("; needs measure_confirm=true")
+    assert face.fail().startswith("measure_confirm: false is not allowed")
+    assert face.fail(most=0).startswith("measure_most: 0 is not allowed")
+    assert loads == []
+    result = face.run(confirm=True, most=8, path="/", step_seconds=2)
+    assert not result["changed"]
+    assert (result["safe_concurrency"], result["limit_found"]) == (3, True)
+    assert result["replica"] == "shop-app-3"
+    assert result["msg"] == "one replica takes 3 requests at once"
+    assert result["report"][0] == f"Measured: {result['msg']}"
+    assert result["steps"][0]["concurrency"] == 1

@@ -24,6 +24,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_fiel
 from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_settings import (
     FIELDS,
     demand,
+    measurement,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.settings import resolve
@@ -74,6 +75,23 @@ def test_variables_become_inputs() -> None:
     }
     providers = found.pop("providers")
     assert advise(found, providers).replicas == 8
+
+
+def test_nothing_is_measured_unless_it_is_asked_for() -> None:
+    assert resolve("capacity", OPTIONS, {"measure_confirm": True})["measurement"] == {}
+    given = {"measure": "yes", "measure_path": "/api/search?q=a", "measure_most": "50"}
+    assert resolve("capacity", OPTIONS, given)["measurement"] == {
+        "stack": "chatbot",
+        "mode": "production",
+        "path": "/api/search?q=a",
+        "p95_seconds": 1.0,
+        "error_percent": 1.0,
+        "most": 50,
+        "step_seconds": 5.0,
+        "confirm": False,
+    }
+    values = {"measure": True, "stack_name": "shop", "mode": "development"}
+    assert measurement(values) == {"stack": "shop", "mode": "development"}
 
 
 def test_other_playbooks_have_no_inputs() -> None:
