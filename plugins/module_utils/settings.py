@@ -134,6 +134,7 @@ def resolve(
         settings["scaling"] = scaling(values)
     if "capacity_mean_seconds" in values:
         settings["capacity"] = capacity_settings.demand(values)
+        settings["measurement"] = capacity_settings.measurement(values)
     if "app_version" in values:
         settings.update(_derived(values))
         settings["monitor"] = settings_monitor.derived(values)

@@ -33,7 +33,7 @@ options:
     description: The playbook whose variables are checked.
     type: str
     required: true
-    choices: [deploy, scale, verify, rollback, drill, remove]
+    choices: [deploy, scale, verify, rollback, drill, capacity, remove]
 """
 
 EXAMPLES = r"""

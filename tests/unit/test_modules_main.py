@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.digiz.load_balancing.plugins.modules import (
+    capacity_measure,
     certificate,
     deploy_lock,
     drill,
@@ -32,6 +33,7 @@ from ansible_collections.digiz.load_balancing.plugins.modules import (
 )
 
 MODULES = [
+    capacity_measure,
     certificate,
     deploy_lock,
     drill,
