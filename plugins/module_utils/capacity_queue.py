@@ -130,3 +130,40 @@ def mean_wait(places: int, works: Sequence[Work]) -> float:
     queue = Places(offered_load(works))
     queue.add(places)
     return queue.mean_wait(works)
+
+
+def response_quantile(places: int, work: Work, part: float = 0.95) -> float:
+    """Seconds within which that part of the requests is answered, waiting included; infinite if the
+    places do not suffice. For exponential times (M/M/c), whatever the work's variation.
+
+    With probability C (Erlang C) a request waits, and then for an exponential time of rate
+    ``theta = places / seconds - rate``; Cooper (1981), chapter 3. The response time is the sum of
+    that and of the time at work, so more than t with the probability below. Raises
+    LoadBalancingError for a part that is not between 0 and 1.
+    """
+    if not 0 < part < 1:
+        raise LoadBalancingError(f"part: {part!r} is not allowed: a number between 0 and 1.")
+    if work.load >= places:
+        return math.inf
+    waiting, low, high = erlang_c(places, work.load), 0.0, work.seconds
+    while _exceeds(places, work, waiting, high) > 1 - part:
+        low, high = high, 2 * high
+    for _halving in range(60):
+        middle = (low + high) / 2
+        if _exceeds(places, work, waiting, middle) > 1 - part:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _exceeds(places: int, work: Work, waiting: float, seconds: float) -> float:
+    """Probability that a response takes longer than so many seconds."""
+    done = 1 / work.seconds
+    begun = places * done - work.rate
+    at_work = math.exp(-done * seconds)
+    if abs(begun - done) < 1e-9 * done:
+        late = (1 + done * seconds) * at_work
+    else:
+        late = (begun * at_work - done * math.exp(-begun * seconds)) / (begun - done)
+    return (1 - waiting) * at_work + waiting * late

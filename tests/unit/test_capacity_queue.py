@@ -20,6 +20,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.capacity_queu
     erlang_c,
     mean_wait,
     offered_load,
+    response_quantile,
     variation_of,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
@@ -137,3 +138,37 @@ def test_with_many_places_times_that_vary_much_wait_no_longer_than_reckoned() ->
     chance = random.Random(10)
     seen = Queue(chance, 10, 7.0, 1.0, lognormal(chance, 1.0, 2.0)).measure(2 * MEASURED_TO)
     assert seen.mean <= mean_wait(10, [Work(7.0, 1.0, 2.0)])
+
+
+def test_response_times_of_one_place_are_exponential() -> None:
+    """M/M/1: they exceed t with probability exp(-(mu - lambda) t)."""
+    for load in (0.1, 0.5, 0.9):
+        expected = -math.log(0.05) / (1 - load)
+        assert response_quantile(1, Work(load, 1.0)) == pytest.approx(expected)
+
+
+def test_response_times_without_waiting_are_the_times_at_work() -> None:
+    assert response_quantile(500, Work(1.0, 2.0), 0.5) == pytest.approx(2 * math.log(2))
+    # Where a wait is as long as the time at work: the formula has another form there.
+    assert response_quantile(2, Work(1.0, 1.0)) == pytest.approx(
+        response_quantile(2, Work(1.0 + 1e-6, 1.0)), rel=1e-4
+    )
+
+
+def test_no_response_quantile_without_enough_places_or_for_all_requests() -> None:
+    assert response_quantile(2, Work(1.0, 2.0)) == math.inf
+    with pytest.raises(LoadBalancingError) as refused:
+        response_quantile(2, Work(1.0, 1.0), 1.0)
+    assert str(refused.value) == "part: 1.0 is not allowed: a number between 0 and 1."
+
+
+@given(st.integers(1, 60), st.floats(0.01, 0.99), st.floats(0.01, 60), st.floats(0.05, 0.99))
+def test_a_response_quantile_grows_with_load_and_part(
+    places: int, share: float, seconds: float, part: float
+) -> None:
+    def quantile(share: float, part: float) -> float:
+        return response_quantile(places, Work(share * places / seconds, seconds), part)
+
+    assert quantile(share, part) >= -seconds * math.log(1 - part) * (1 - 1e-6)
+    assert quantile(share, part) <= quantile(min(0.995, share * 1.01), part) * (1 + 1e-6)
+    assert quantile(share, part) <= quantile(share, part + (1 - part) / 2)
