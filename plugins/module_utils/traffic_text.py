@@ -17,6 +17,7 @@ from typing import Any
 
 _WIDE = ("W", "F")
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
+_LONG = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", _SECOND, "s"))
 _KIB = 1024
 _PATH, _NAME, _METHOD = 44, 24, 8
 
@@ -201,24 +202,17 @@ def duration(seconds: float | None) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.2f} s"
     whole = round(seconds)
-    for unit, name, smaller, its_name in (
-        (_DAY, "d", _HOUR, "h"),
-        (_HOUR, "h", _MINUTE, "min"),
-        (_MINUTE, "min", _SECOND, "s"),
-    ):
-        if whole >= unit:
-            rest = whole % unit // smaller
-            return f"{whole // unit} {name}" + (f" {rest} {its_name}" if rest else "")
-    return f"{whole} s"
+    unit, name, smaller, its_name = next(one for one in _LONG if whole >= one[0])
+    rest = whole % unit // smaller
+    return f"{whole // unit} {name}" + (f" {rest} {its_name}" if rest else "")
 
 
 def size(count: int) -> str:
     """Bytes as 512 B, 1.5 KiB, 2.0 MiB, …"""
     if count < _KIB:
         return f"{count} B"
-    value = float(count)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
+    value, units = count / _KIB, ["TiB", "GiB", "MiB", "KiB"]
+    while value >= _KIB and len(units) > 1:
         value /= _KIB
-        if value < _KIB or unit == "TiB":
-            break
-    return f"{value:,.1f} {unit}"
+        units.pop()
+    return f"{value:,.1f} {units[-1]}"
