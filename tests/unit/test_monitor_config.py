@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +37,8 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec 
 
 SPEC = MonitorSpec("shop", 28080, 29080, 30080)
 EMAIL = Email(("ops@example.com", "dev@example.com"), "shop@example.com", "mail:587", "shop")
+SHOP = StackPaths("shop")
+PROGRAMS = monitor_units.programs_of(SHOP, SPEC)
 PROSE = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)
 DATA: dict[str, Any] = {
     "keeper_port": 28080,
@@ -269,8 +274,7 @@ def test_secrets_are_read_and_never_shown() -> None:
 
 
 def test_units_and_scripts_run_the_same_command() -> None:
-    paths = StackPaths("shop")
-    alertmanager, prometheus = monitor_units.programs_of(paths, SPEC)
+    alertmanager, prometheus = PROGRAMS
     assert prometheus.command == (
         "/usr/bin/prometheus",
         "--config.file=/opt/shop/monitor/prometheus.yml",
@@ -282,14 +286,38 @@ def test_units_and_scripts_run_the_same_command() -> None:
     assert "--cluster.listen-address=" in alertmanager.command
     assert "--web.listen-address=127.0.0.1:30080" in alertmanager.command
     for program in (alertmanager, prometheus):
-        unit = monitor_units.unit(paths, program)
+        unit = monitor_units.unit(SHOP, program)
         assert f"\nExecStart={' '.join(program.command)}\n" in unit
         assert "\nUser=prometheus\n" in unit
         assert "\nReadWritePaths=/opt/shop/monitor/data\n" in unit
-        script = monitor_units.script(paths, program, "/run/x.pid")
+        script = monitor_units.script(SHOP, program, "/run/x.pid")
         assert f'\nARGUMENTS="{" ".join(program.arguments)}"\n' in script
         assert "--chuid prometheus" in script
     assert monitor_units.service_name("prometheus", "shop") == "digiz-prometheus-shop"
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="there is no shellcheck here")
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_the_script_is_sound(tmp_path: Path, program: monitor_units.Program) -> None:
+    path = tmp_path / program.name
+    path.write_text(monitor_units.script(SHOP, program, "/run/x.pid"), encoding="utf-8")
+    done = subprocess.run(["shellcheck", str(path)], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_systemd_understands_every_line_of_the_unit(
+    tmp_path: Path, program: monitor_units.Program
+) -> None:
+    path = tmp_path / f"digiz-{program.name}-shop.service"
+    path.write_text(monitor_units.unit(SHOP, program), encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in done.stderr.splitlines() if path.name in line]
+    # The program itself need not be on this machine.
+    assert [line for line in ours if "is not executable" not in line] == []
 
 
 # the dashboard
