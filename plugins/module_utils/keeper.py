@@ -164,7 +164,7 @@ class Keeper:
         """The engine for those who ask, from other threads than the keeper's own."""
         mine: DockerHost | None = getattr(self._visitors, "host", None)
         if mine is None:
-            mine = self._visitors.host = DockerHost.connect(self.paths)
+            mine = self._visitors.host = DockerHost.connect(self.paths, ENGINE_PATIENCE)
         return mine
 
     def _ask(self, replica: str, address: str, check: HealthCheck) -> Probe:

@@ -47,8 +47,7 @@ color:var(--bad)}
 .figures dt{color:var(--soft);font-size:.85rem}
 .figures dd{font-size:1.45rem;line-height:1.25;font-weight:600}
 .figures small{display:block;font-size:.8rem;font-weight:400;color:var(--soft);min-height:1.2em}
-#legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin-bottom:.6rem;color:var(--soft);
-max-height:5.5rem;overflow-y:auto}
+#legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin-bottom:.6rem;color:var(--soft)}
 .swatch{display:inline-block;width:.75rem;height:.75rem;border-radius:.2rem;margin-right:.4rem;
 background:var(--k,var(--soft))}
 .mark{display:inline-block;height:.85rem;margin:0 .55rem 0 .3rem;vertical-align:-.1rem;
@@ -75,6 +74,7 @@ path,line{vector-effect:non-scaling-stroke}
 .line{fill:none;stroke:var(--k,var(--c0));stroke-width:1.75;stroke-linejoin:round}
 .whole{fill:none;stroke:var(--ink);stroke-width:1.75;stroke-linejoin:round}
 .area{fill:var(--k,var(--c0));fill-opacity:.55;stroke:var(--k,var(--c0));stroke-width:.75}
+.many .area{stroke:none}.many .line{stroke-width:1;opacity:.6}
 .errors{fill:var(--bad);fill-opacity:.3;stroke:var(--bad);stroke-width:1.75}
 .deploy{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:4 3}
 .deploy.bad{stroke:var(--bad)}

@@ -12,6 +12,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const SPAN = 600;  // seconds that a chart shows
 const WIDTH = 600, HEIGHT = 100;  // of the drawing, which is stretched to the plot
 const COLOURS = 8;
+const DISTINCT = 16;  // of more lines nobody can tell which is whose
 
 function make(tag, classes, parent, text) {
   const one = document.createElement(tag);
@@ -131,6 +132,7 @@ class Chart {
     set(this.middle, this.show(this.scale / 2));
     this.x = series.times.map((time) => WIDTH * (1 - (now - time) / SPAN));
     const paths = this.shape === "stack" ? this.stacked(lists) : this.lines(lists);
+    this.svg.setAttribute("class", lists.length > DISTINCT ? "many" : "");
     this.svg.replaceChildren(...paths, ...this.marks(series, now));
     this.tell(series, lists, highest);
   }

@@ -209,7 +209,7 @@ function show() {
   assignColours(names);
   showHead();
   showFigures(status.load);
-  showLegend(names);
+  showLegend(names.length > DISTINCT ? [] : names);
   for (const one of charts) one.draw(series, now);
   showReplicas(now);
   showLists();
@@ -231,8 +231,8 @@ async function look() {
     byId("trouble").hidden = true;
     show();
   } catch (error) {
-    const since = status ? ` What is shown is of ${clock(status.time)}.` : "";
-    set(byId("trouble"), `The keeper gives no answer: ${error.message}.${since}`);
+    const since = status ? `What is shown is of ${clock(status.time)}. ` : "";
+    set(byId("trouble"), `${since}The keeper gives no answer: ${error.message}`);
     byId("trouble").hidden = false;
   } finally {
     setTimeout(look, 1000);

@@ -137,11 +137,10 @@ class LoadWindow:
         self._clock = clock
         self._window = window
         self._slot = slot
-        self._started = clock()
-        self._open = Slot(self._started)
+        self._open = Slot(clock())
         self._closed: deque[Slot] = deque()
         self._most = round(window / slot) - 1
-        self._sum = Slot(self._started)
+        self._sum = Slot(0.0)
 
     def add(self, request: Request) -> None:
         """Count a request in the slot of now; :meth:`advance` says what now is."""
@@ -164,7 +163,7 @@ class LoadWindow:
         behind = self._clock() - self._open.begin
         if behind > self._window:  # the host slept: nothing of before counts any more
             self._closed.clear()
-            self._sum = Slot(self._clock())
+            self._sum = Slot(0.0)
             ended.append(self._open)
             self._open = Slot(self._clock())
         while self.due:
@@ -203,7 +202,7 @@ class LoadWindow:
         memory = [one.memory for one in usage.values() if one.memory is not None]
         whole = total.whole
         answered = sum(tally.requests for tally in total.replicas.values())
-        covered = min(self._clock() - self._started, self._covered())
+        covered = min(self._window, self._clock() - self._first.begin)
         return {
             "window_seconds": self._window,
             "covered_seconds": round(covered, 1),
@@ -225,9 +224,9 @@ class LoadWindow:
             },
         }
 
-    def _covered(self) -> float:
-        first = self._closed[0] if self._closed else self._open
-        return self._clock() - first.begin
+    @property
+    def _first(self) -> Slot:
+        return self._closed[0] if self._closed else self._open
 
     def _usage(self, name: str) -> Sample:
         """Of a replica: the mean of its processor, the last of its memory."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from ansible_collections.digiz.load_balancing.plugins.module_utils.access_log import LONGEST_LINE
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 
-MOST = 4 << 20
+MOST = 1 << 18
 """Bytes that are read at once at most."""
 
 BACKLOG = 64 << 20

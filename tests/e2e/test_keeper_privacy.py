@@ -96,7 +96,7 @@ def test_what_it_tells_holds_no_secret(faulty: Stack) -> None:
     assert KNOWN_SECRET in secrets
     base = f"http://127.0.0.1:{faulty.keeper_port}"
     texts = [path.read_text("utf-8") for path in (faulty.root / "logs").glob("keeper.log*")]
-    for page in ("/", "/status.json", "/metrics"):
+    for page in ("/", "/status.json", "/series.json", "/metrics"):
         with urlopen(base + page, timeout=5) as answer:
             texts.append(answer.read().decode())
     assert len(texts[0]) > 100

@@ -148,6 +148,19 @@ def test_what_was_there_before_the_keeper_is_not_counted(
     assert second.traffic.load()["requests"] == 0
 
 
+def test_a_log_that_grows_fast_is_read_in_small_pieces(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No round takes long, and nothing is lost."""
+    monkeypatch.setattr(keeper_traffic, "READS", 1)
+    watched.write(*[line()] * 2000)
+    seen = []
+    for _unused in range(4):
+        watched.run()
+        seen.append(watched.traffic.load()["requests"])
+    assert 0 < seen[0] < seen[1] <= seen[3] == 2000
+
+
 def test_a_replica_that_was_replaced_keeps_its_late_requests(watched: Watched) -> None:
     """Its streams end after it has gone; for ten minutes its address is still its own."""
     watched.snapshot = replace(SNAPSHOT, replicas=(OTHER,))

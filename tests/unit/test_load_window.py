@@ -197,7 +197,7 @@ def test_the_window_has_what_was_told_in_its_time(events: list[tuple[float, str,
         covered = found["covered_seconds"]
         assert covered <= min(300, clock.now - 1000 + 0.1)
         assert covered >= min(295, clock.now - 1000) - 0.1
-        since = window._closed[0].begin if window._closed else window._open.begin
+        since = window._first.begin
         inside = [one for one in told if one[0] >= since]
         assert found["requests"] == len(inside)
         for index, name in enumerate(CLASSES):
