@@ -212,7 +212,9 @@ def _number(value: Any, most: float) -> float | None:
 
 def _whole(value: Any, most: int) -> int | None:
     """The same for whole numbers."""
-    return value if type(value) is int and 0 <= value <= most else None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        return None
+    return value
 
 
 def _padded(listed: str, count: int) -> list[str]:

@@ -43,7 +43,9 @@ _MARK = b'","msec":'
 
 @dataclass
 class LogFile:
-    """One file, open. ``read`` counts its lines, ``note`` says what was wrong with it."""
+    """One file, open. ``read`` counts its lines, ``note`` says what was wrong with it, ``earlier``
+    whether it has requests from before the time that was asked for.
+    """
 
     name: str
     handle: BinaryIO
@@ -53,6 +55,7 @@ class LogFile:
     read: int = 0
     note: str = ""
     outside: bool = field(default=False, init=False)
+    earlier: bool = field(default=False, init=False)
 
     @property
     def live(self) -> bool:
@@ -70,6 +73,11 @@ class Log:
     since: float = float("-inf")
     until: float = float("inf")
 
+    @property
+    def reaches_back(self) -> bool:
+        """Whether the log has requests from before ``since``; known once it was read."""
+        return self.left_out > 0 or any(one.earlier for one in self.files)
+
     def blocks(self) -> Iterator[list[bytes]]:
         """The lines of that time and some others, in lists, file by file, each closed at its end.
 
@@ -86,7 +94,7 @@ class Log:
                 one.outside = True
                 return
             one.read += len(lines)
-            yield [line for line in lines if self._holds(line)] if ranged else lines
+            yield [line for line in lines if self._holds(line, one)] if ranged else lines
 
     def _begins_later(self, lines: list[bytes]) -> bool:
         """Whether a file that begins with these lines is all after ``until``."""
@@ -94,14 +102,18 @@ class Log:
         first = next((entry for entry in entries if entry), None)
         return first is not None and first.time > self.until + MARGIN
 
-    def _holds(self, line: bytes) -> bool:
+    def _holds(self, line: bytes, one: LogFile) -> bool:
         """Whether a line may be of that time, by a look that is cheap."""
         if line[_BEFORE_TIME] != _MARK:
             return True
         try:
-            return self.since <= float(line[_TIME].partition(b",")[0]) <= self.until
+            time = float(line[_TIME].partition(b",")[0])
         except ValueError:
             return True
+        if time < self.since:
+            one.earlier = True
+            return False
+        return not time > self.until  # what is no number is left to whoever reads the line
 
 
 def open_log(folder: str, since: float | None = None, until: float | None = None) -> Log:

@@ -92,7 +92,7 @@ def report(totals: Totals, log: Log, now: float) -> dict[str, Any]:
     """The mapping that crosses to Ansible."""
     kinds = totals.kinds()
     return {
-        **_period(totals, now),
+        **_period(totals, log, now),
         "requests": totals.requests,
         "bytes": totals.sent,
         "statuses": statuses(totals.codes),
@@ -140,15 +140,18 @@ def statuses(codes: list[int]) -> dict[str, int]:
     return found
 
 
-def _period(totals: Totals, now: float) -> dict[str, Any]:
+def _period(totals: Totals, log: Log, now: float) -> dict[str, Any]:
     """From when until when, and how many requests a second that is.
 
-    Without a begin it is that of the first request, without an end it is now.
+    It begins with the first request where the log does not reach back to the time that was asked
+    for, and without an end it ends now.
     """
     seen = totals.requests > 0
     begin = totals.since
-    if begin == float("-inf"):
-        begin = totals.first if seen else now
+    if seen and not log.reaches_back:
+        begin = totals.first
+    elif begin == float("-inf"):
+        begin = now
     end = now if totals.until == float("inf") else totals.until
     seconds = max(0.0, end - begin)
     return {

@@ -19,6 +19,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.settings_type
 ALLOWED = "a time ago such as 15m, 24h or 7d, or a time such as 2026-11-29T15:00:00Z"
 MOST_TOP = 100
 
+_LATEST = 253_402_300_799.0  # the last second of the year 9999
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AGO = re.compile(r"([0-9]{1,9})([smhd])")
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -28,18 +29,20 @@ _TIME = re.compile(rf"({_DAY})(?:[T ]({_CLOCK})(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
 
 def seconds_at(moment: str, now: float) -> float:
     """The seconds since 1970 of a moment: so long before ``now``, or a time in ISO 8601, which is
-    UTC unless it says otherwise. Raises ValueError if it is neither.
+    UTC unless it says otherwise. Never before 1970. Raises ValueError if it is neither.
     """
     ago = _AGO.fullmatch(moment)
     if ago:
-        return now - int(ago[1]) * _UNITS[ago[2]]
+        return max(0.0, now - int(ago[1]) * _UNITS[ago[2]])
     time = _TIME.fullmatch(moment)
     if not time:
         raise ValueError(moment)
     day, hour, offset = time.groups()
     zone = "+00:00" if offset in (None, "Z") else offset
     # It raises ValueError, too, for a day or an hour that does not exist.
-    return datetime.fromisoformat(f"{day}T{hour or '00:00'}{zone}").timestamp()
+    return min(
+        max(0.0, datetime.fromisoformat(f"{day}T{hour or '00:00'}{zone}").timestamp()), _LATEST
+    )
 
 
 def moment_field() -> Field:

@@ -89,8 +89,8 @@ stack:
   returned: success
   type: str
 since:
-  description: From when on requests were counted, in UTC; the first one where nothing was asked
-    for.
+  description: From when on requests were counted, in UTC. When the first one ended, where the log
+    does not reach back to the time that was asked for.
   returned: success
   type: str
   sample: "2026-11-28T15:00:00Z"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -45,9 +46,9 @@ def test_a_report(face: Face, check: bool) -> None:
     result = face.run(check=check, since="15m", top=3)
     assert not result["changed"]
     assert (result["stack"], result["requests"]) == ("shop", 500)
-    assert result["msg"].startswith("500 requests in 15 min, ")
+    assert result["msg"].startswith("500 requests in 1 min, ")
     assert result["report"][0] == (
-        "Traffic of shop from 2026-11-29T14:46:00Z to 2026-11-29T15:01:00Z (15 min)"
+        "Traffic of shop from 2026-11-29T15:00:00Z to 2026-11-29T15:01:00Z (1 min)"
     )
     assert [one["name"] for one in result["replicas"]] == sorted(REPLICAS.values())
     assert [len(result[rows]) for rows in ("paths", "clients", "slowest")] == [3, 3, 3]
@@ -74,6 +75,26 @@ def test_a_time_that_is_asked_for(face: Face) -> None:
     result = face.run(since="2026-11-29T15:00:00.500Z", until="2026-11-29T15:00:01Z")
     assert 0 < result["requests"] < 500
     assert (result["since"], result["seconds"]) == ("2026-11-29T15:00:00Z", 0.5)
+
+
+def test_the_rate_is_that_of_the_time_that_the_log_has(face: Face, paths: StackPaths) -> None:
+    assert face.run(since="15m")["seconds"] == 60.0
+    with Path(paths.logs, "access.log").open("ab") as handle:
+        handle.write(line(-3600) + b"\n")
+    result = face.run(since="15m")
+    assert (result["since"], result["requests"]) == ("2026-11-29T14:46:00Z", 500)
+    assert (result["seconds"], result["requests_per_second"]) == (900.0, 0.556)
+    older = Path(paths.logs, "access.log.1")
+    older.write_bytes(line(-7200) + b"\n")
+    os.utime(older, (BEGIN - 7200, BEGIN - 7200))
+    assert face.run(since="50m")["seconds"] == 3000.0
+    quiet = face.run(since="10s")
+    assert (quiet["requests"], quiet["seconds"], quiet["report"][1]) == (0, 10.0, "no requests")
+
+
+def test_a_very_long_time(face: Face) -> None:
+    assert face.run(since="999999999d", until="9999-12-31T23:59:59-23:59")["requests"] == 500
+    assert face.run(since="0001-01-01")["requests"] == 500
 
 
 def test_values_that_are_refused(face: Face) -> None:

@@ -82,7 +82,12 @@ def test_only_files_of_that_time_are_read(tmp_path: Path) -> None:
 
 
 def test_lines_that_look_different_are_left_to_the_reader(tmp_path: Path) -> None:
-    odd = [b"no request", line(5).replace(b":00", b"", 1), line(5).replace(b"17959", b"x7959", 1)]
+    odd = [
+        b"no request",
+        line(5).replace(b":00", b"", 1),
+        line(5).replace(b"17959", b"x7959", 1),
+        line(5).replace(b"1795964405", b"NaN,"),
+    ]
     write(tmp_path, LIVE, line(5), *odd, line(50))
     log = open_log(str(tmp_path), since=float(BEGIN), until=BEGIN + 10.0)
     assert [one for lines in log.blocks() for one in lines if one] == [line(5), *odd]
