@@ -256,6 +256,12 @@ def _database(spec: StackSpec, files: Mapping[str, str]) -> dict[str, Any]:
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
         "shm_size": "256m",
+        "read_only": True,
+        "tmpfs": ["/tmp", "/run/postgresql"],
+        "cap_drop": ["ALL"],
+        # Its entrypoint gives the folder to postgres and becomes postgres; process 1, which stays
+        # root, hands signals on.
+        "cap_add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"],
         "security_opt": list(_NO_NEW_PRIVILEGES),
         "logging": _LOGGING,
     }

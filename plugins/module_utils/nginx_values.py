@@ -27,6 +27,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _SHOWN = 80
 # No client has it, and nginx takes it for a host name.
 _BROADCAST = "255.255.255.255/32"
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def not_allowed(where: str, value: object, allowed: str) -> LoadBalancingError:
@@ -94,12 +95,17 @@ def path(value: object, where: str) -> str:
 
 
 def network(value: object, where: str) -> str:
-    """An address or a CIDR, in its canonical text; host bits must be zero."""
+    """An address or a CIDR, in its canonical text; host bits must be zero. An IPv4 network that is
+    written as a part of ::ffff:0:0/96 is what nginx takes it for: an IPv4 network.
+    """
     try:
-        found = str(ipaddress.ip_network(_without_zone(str(value))))
-        if found == _BROADCAST:
+        found = ipaddress.ip_network(_without_zone(str(value)))
+        if isinstance(found, ipaddress.IPv6Network) and found.subnet_of(_MAPPED):
+            last_32_bits = int(found.network_address) & 0xFFFFFFFF
+            found = ipaddress.IPv4Network((last_32_bits, found.prefixlen - _MAPPED.prefixlen))
+        if str(found) == _BROADCAST:
             raise ValueError(found)
-        return found
+        return str(found)
     except ValueError:
         raise not_allowed(
             where,

@@ -65,6 +65,7 @@ _BALANCER = {
     "trusted_proxies": "trusted_proxies",
     "keepalive_timeout": "balancer_keepalive_timeout",
     "keepalive_min_timeout": "balancer_keepalive_min_timeout",
+    "upstream_keepalive_timeout": "balancer_upstream_keepalive_timeout",
     "drain_timeout": "app_drain_timeout",
     "body_size": "balancer_body_size",
     "read_timeout": "balancer_read_timeout",

@@ -266,6 +266,7 @@ FIELDS: dict[str, Field] = {
     "balancer_api_paths": list_of(_path(), "a list of paths"),
     "balancer_keepalive_timeout": seconds(1, _HOUR),
     "balancer_keepalive_min_timeout": seconds(0, _HOUR),
+    "balancer_upstream_keepalive_timeout": seconds(1, _HOUR),
     "balancer_paths": list_of(
         _mapping('a mapping such as {"path": "/upload/", "body_size": "100m"}'), "a list of rules"
     ),
@@ -297,7 +298,7 @@ FIELDS: dict[str, Field] = {
         'a mapping such as {"partner": {"key": "…", "tier": "gold"}}',
         secret=True,
     ),
-    "connection_limit": whole(0, 100000),
+    "connection_limit": whole(0, 65_535),
     "rate_limit_exempt": list_of(network(), "a list of addresses and networks"),
     "trusted_proxies": list_of(network(), "a list of addresses and networks"),
     "proxy_protocol": flag(),

@@ -41,7 +41,7 @@ options:
     type: list
     elements: str
     default: []
-  message:
+  notice:
     description: What the page says, one line.
     type: str
     default: The service is being maintained and will be back soon
@@ -99,7 +99,7 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["on", "off"], "required": True},
             "allow": {"type": "list", "elements": "str", "default": []},
-            "message": {"type": "str", "default": MESSAGE},
+            "notice": {"type": "str", "default": MESSAGE},
             "retry_after": {"type": "int", "default": RETRY_AFTER},
         },
         supports_check_mode=True,
@@ -109,7 +109,7 @@ def main() -> None:
     try:
         wanted = NO_MAINTENANCE
         if given["state"] == "on":
-            wanted = Maintenance.parse(given["allow"], given["message"], given["retry_after"])
+            wanted = Maintenance.parse(given["allow"], given["notice"], given["retry_after"])
         balancer = Balancer.of(Stack.read(paths), DockerHost.connect(paths))
         before = balancer.published()
         changed, generation = before.maintenance != wanted, before.generation

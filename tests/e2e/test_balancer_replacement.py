@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Stack, assert_nothing_failed, deployed, docker
+from tests.e2e.stack import Stack, assert_nothing_failed, deployed, docker, kill
 
 IMAGE, OTHER = "digiz/nginx:1.30", "digiz/nginx:lbtest-other"
 REQUESTS = 100_000
@@ -58,8 +59,30 @@ def test_three_replacements_lose_nothing(stack: Stack) -> None:
 
 def test_a_run_that_changes_nothing_leaves_the_balancer(stack: Stack) -> None:
     before = balancer(stack)
-    assert stack.must("deploy", balancer_image=OTHER).changed == 0
+    assert stack.must("deploy", balancer_image=image_of(before)).changed == 0
     assert balancer(stack) == before
+
+
+def test_a_killed_replacement_is_tidied_by_the_keeper(stack: Stack) -> None:
+    """SIGKILL while two balancers hold the ports: both serve, until the keeper leaves one."""
+    wanted = OTHER if image_of(balancer(stack)) == IMAGE else IMAGE
+    with stack.traffic(closed=8, sse=2, stream_tokens=10, websockets=2, ws_life=2.0) as traffic:
+        process = stack.begin("deploy", balancer_image=wanted)
+        deadline = time.monotonic() + 120
+        while len(stack.containers("balancer")) < 2:
+            assert process.poll() is None, stack.log.read_text(encoding="utf-8")[-4000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        kill(process, with_children=True)
+        assert len(stack.containers("balancer")) == 2
+        while len(stack.containers("balancer")) > 1:
+            assert time.monotonic() < deadline, stack.containers("balancer")
+            time.sleep(0.2)
+        done = stack.must("deploy", balancer_image=wanted)
+        result = traffic.stop()
+    print(f"\na killed replacement\n{result.table()}")
+    assert_nothing_failed(result)
+    assert image_of(balancer(stack)) == wanted, done.output[-2000:]
 
 
 def balancer(stack: Stack) -> str:
@@ -67,3 +90,8 @@ def balancer(stack: Stack) -> str:
     (one,) = stack.containers("balancer")
     assert one["state"] == "running"
     return str(one["id"])
+
+
+def image_of(container: str) -> str:
+    """The image's name that a container was made from."""
+    return docker("inspect", "--format={{.Config.Image}}", container).strip()

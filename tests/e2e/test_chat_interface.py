@@ -58,6 +58,9 @@ def stack_fixture(images: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         app_memory="256m",
         app_memory_reservation="96m",
         balancer_sticky="cookie",
+        # Chainlit closes idle connections after 5 s and has no setting for it. A request that meets
+        # the closing is retried by another replica, which would keep the session.
+        balancer_upstream_keepalive_timeout=4,
     ) as stack:
         yield stack
 

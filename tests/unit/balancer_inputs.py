@@ -38,8 +38,13 @@ PATHS = st.builds(
 HOSTS = st.lists(_LABEL, min_size=1, max_size=3).map(".".join)
 NAMES = st.builds(lambda star, name: star + name, st.sampled_from(["", "*."]), HOSTS)
 NETWORKS = st.ip_addresses().map(str).filter(
-    lambda text: text != "255.255.255.255"
-) | st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0", "::/0", "::1", "192.0.2.0/24"])
+    lambda text: text not in ("255.255.255.255", "::ffff:255.255.255.255", "::ffff:ffff:ffff")
+) | st.sampled_from(
+    [
+        *("10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0", "::/0", "::1", "192.0.2.0/24"),
+        *("::ffff:192.0.2.7", "::ffff:c000:200/120", "::ffff:0:0/96"),
+    ]
+)
 SIZES = st.builds(lambda n, unit: f"{n}{unit}", st.integers(1, 999), st.sampled_from("kmKM"))
 RATES = st.builds(lambda n, per: f"{n}r/{per}", st.integers(1, 999_999), st.sampled_from("sm"))
 _IDENTIFIERS = st.text(string.ascii_lowercase, min_size=3, max_size=12).filter(

@@ -170,6 +170,8 @@ def test_the_database() -> None:
     assert database["image"] == "postgres:17"
     assert database["networks"] == ["data"]
     assert database["deploy"] == {"resources": {"limits": {"memory": "1g"}}}
+    assert database["read_only"] is True
+    assert database["cap_drop"] == ["ALL"]
     assert rendered(DEMO)["volumes"] == {"database": {}}
 
 

@@ -48,6 +48,13 @@ def test_trusted_proxies_are_believed_one_header_and_no_other(
     assert args(trees, "http", "real_ip_recursive") == [["on"]]
 
 
+def test_an_ipv4_network_is_one_however_it_is_written() -> None:
+    """nginx compares an address within ::ffff:0:0/96 as the IPv4 address that it holds."""
+    trees = tree(trusted_proxies=["::ffff:192.0.2.7", "192.0.2.7", "::ffff:c633:6400/120", "::/64"])
+    found = args(trees, "http", "set_real_ip_from")
+    assert found == [["192.0.2.7/32"], ["198.51.100.0/24"], ["::/64"]]
+
+
 def test_with_the_proxy_protocol_loopback_has_listeners_without_it() -> None:
     trees = tree(
         trusted_proxies=["10.0.0.1"],

@@ -121,7 +121,7 @@ def test_with_tls_the_cookie_is_secure() -> None:
 def test_the_method_comes_before_stickiness() -> None:
     text = render(BalancerSpec.from_mapping({**BASE, "sticky": "cookie"}))["nginx.conf"]
     (upstream,) = find(parse(text), "http", "upstream")
-    order = [name for name, _ in names(upstream[2])]
+    order = [name for name, _args in names(upstream[2])]
     assert order[:5] == ["zone", "least_conn", "include", "sticky", "keepalive"]
 
 

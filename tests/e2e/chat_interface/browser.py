@@ -20,11 +20,14 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 ANSWER_TIMEOUT = 20  # seconds; a client of socket.io waits up to 5 s before it connects again
 
-# What a browser says of a connection that was cut, until the page has connected again.
+# What a browser says of a connection that was cut, until the page has connected again. 400 on
+# socket.io's own path is how a server asks for a new session: it does not know this one.
+SESSIONS = "/ws/socket.io/"
 RECONNECTING = re.compile(
-    r"WebSocket connection to '\S*/ws/socket\.io/\S*' failed"
+    rf"WebSocket connection to '\S*{SESSIONS}\S*' failed"
     r"|WebSocket is closed before the connection is established",
 )
+UNKNOWN_SESSION = "the server responded with a status of 400"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ class Conversation:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            (self.cuts if RECONNECTING.search(message.text) else self.errors).append(message.text)
+            unknown = UNKNOWN_SESSION in message.text and SESSIONS in message.location["url"]
+            is_cut = unknown or RECONNECTING.search(message.text)
+            (self.cuts if is_cut else self.errors).append(message.text)
 
 
 @contextmanager
