@@ -92,11 +92,12 @@ def test_with_three_replicas(tmp_path: Path, show: Show) -> None:
             with stack.traffic(**profile) as traffic:
                 started = time.monotonic()
                 busy = cost(stack)
-                sent, seconds = traffic.progress()["sent"], time.monotonic() - started
-                assert traffic.stop().failed == 0
+                seconds = time.monotonic() - started
+                result = traffic.stop()
+            assert result.failed == 0
             time.sleep(LAG)
-            assert stack.status()["load"]["requests"] >= sent, "the keeper has seen them"
-            costs[f"{sent / seconds:.0f} requests/s"] = busy
+            assert stack.status()["load"]["requests"] >= result.requests, "the keeper saw them"
+            costs[f"{result.requests / seconds:.0f} requests/s"] = busy
     show(table(HEAD, [shown(f"{FEW} replicas, {name}", *one) for name, one in costs.items()]))
     assert max(share for share, _used in costs.values()) < FEW_CPU
     assert max(used for _share, used in costs.values()) < MEMORY
