@@ -7,12 +7,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from ansible_collections.digiz.load_balancing.plugins.module_utils import monitor_packages
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec import PREFIX
 
 REPLICAS = ("shop-app-1", "shop-app-2", "shop-app-3")
@@ -21,6 +26,16 @@ BOUNDS = (0.005, 0.1, 0.5, 1, 2.5, 5, 10, 60)
 DAY = 86400
 STACK = {"stack": "shop"}
 Sample = tuple[str, dict[str, str], float]
+
+
+def need_packages() -> None:
+    """Prometheus and Alertmanager, installed as the role does it where they are missing."""
+    missing = monitor_packages.missing()
+    if not missing:
+        return
+    if os.geteuid() or not shutil.which("apt-get"):
+        pytest.skip(f"needs the packages {' and '.join(missing)}: install them")
+    monitor_packages.install(missing)
 
 
 class Server:

@@ -43,14 +43,9 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec 
     Secrets,
     Thresholds,
 )
-from tests.integration.monitor_ends import Exporter, Receiver, wait_for
+from tests.integration.monitor_ends import Exporter, Receiver, need_packages, wait_for
 
-NEEDED = (*monitor_units.BINARIES.values(), monitor_install.PROMTOOL, monitor_install.AMTOOL)
 pytestmark = [
-    pytest.mark.skipif(
-        not all(map(os.path.exists, NEEDED)),
-        reason="needs Debian's prometheus and prometheus-alertmanager",
-    ),
     pytest.mark.skipif(not shutil.which("start-stop-daemon"), reason="needs start-stop-daemon"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the role does"),
 ]
@@ -101,6 +96,7 @@ def free_port() -> int:
 
 @pytest.fixture(name="watched", scope="module")
 def watched_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    need_packages()
     folder = tmp_path_factory.mktemp("monitor")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("UNITS", "SCRIPTS", "LINKS", "RUN_DIRECTORY"):

@@ -10,7 +10,6 @@ promtool evaluates the rule file that the role writes, over series as the keeper
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -34,11 +33,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec 
     Secrets,
 )
 from tests.integration.monitor_cases import CASES, Case
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("promtool") and shutil.which("amtool")),
-    reason="needs promtool and amtool (Debian's prometheus and prometheus-alertmanager)",
-)
+from tests.integration.monitor_ends import need_packages
 
 SPEC = MonitorSpec(
     "shop",
@@ -50,6 +45,11 @@ SPEC = MonitorSpec(
 )
 RULES = {rule.name: rule for rule in rules(SPEC)}
 SECRETS = Secrets(("https://example.com/hooks/1?a=b#c",), 'a "password": with #marks')
+
+
+@pytest.fixture(autouse=True, scope="module")
+def packages() -> None:
+    need_packages()
 
 
 def tool(*command: str | Path) -> str:
