@@ -77,11 +77,11 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     """The report, one line each."""
     found = [*_summary(report)]
     if report["requests"]:
-        found += _section("Replicas", _REPLICA_HEAD, [_replica(one) for one in report["replicas"]])
-        found += _section("Paths", _PATH_HEAD, [_path(one) for one in report["paths"]])
+        found += section("Replicas", _REPLICA_HEAD, [_replica(one) for one in report["replicas"]])
+        found += section("Paths", _PATH_HEAD, [_path(one) for one in report["paths"]])
         found += _rest(report["other_paths"], "paths")
-        found += _section("Slowest requests", _SLOW_HEAD, [_slow(o) for o in report["slowest"]])
-        found += _section("Clients", _CLIENT_HEAD, [_client(one) for one in report["clients"]])
+        found += section("Slowest requests", _SLOW_HEAD, [_slow(o) for o in report["slowest"]])
+        found += section("Clients", _CLIENT_HEAD, [_client(one) for one in report["clients"]])
         found += _rest(report["other_clients"], "clients")
     return [*found, "", *_log(report["log"])]
 
@@ -164,7 +164,7 @@ def _client(one: Mapping[str, Any]) -> list[str]:
     return [client, f"{one['requests']:,}", *_numbers(one), size(one["bytes"])]
 
 
-def _section(title: str, head: Cells, rows: Sequence[Cells]) -> list[str]:
+def section(title: str, head: Cells, rows: Sequence[Cells]) -> list[str]:
     """A table under its title; nothing without rows. The first column stands to the left."""
     if not rows:
         return []
