@@ -319,6 +319,7 @@ FIELDS: dict[str, Field] = {
     "traffic_since": moment_field(),
     "traffic_until": moment_field(),
     "traffic_top": whole(1, MOST_TOP),
+    "baseline": choice("show", "save", "drop"),
     "certificate_renew": flag(),
     "state": _switch(),
     "maintenance_allow": list_of(network(), "a list of addresses and networks"),

@@ -27,6 +27,7 @@ from ansible.cli.playbook import PlaybookCLI
 from ansible_collections.digiz.load_balancing.plugins.module_utils import errors, settings
 from tests.runner.parts import PARTS
 from tools import docs
+from tools.monitor import __main__ as monitor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -48,6 +49,7 @@ TRANSLATIONS = {
     "docs/scaling.md": "docs/vi/scaling.md",
     "docs/capacity.md": "docs/vi/capacity.md",
     "docs/traffic.md": "docs/vi/traffic.md",
+    "docs/watching.md": "docs/vi/watching.md",
     "docs/monitoring-alerts.md": "docs/vi/monitoring-alerts.md",
     "docs/tls.md": "docs/vi/tls.md",
     "docs/security.md": "docs/vi/security.md",
@@ -197,6 +199,12 @@ def test_deploy_sh_would_take_it(command: Command, tmp_path: Path) -> None:
     if "--help" not in words:
         passed_on = done.stdout.replace(f"{checkout}/", "").split("\0")[:-1]
         assert list(playbook_faults(tuple(passed_on))) == []
+
+
+@pytest.mark.parametrize("command", commands("./monitor.sh"), ids=str)
+def test_monitor_sh_has_these_options(command: Command) -> None:
+    words = [word for word in command.words[1:] if word != "--help"]
+    assert monitor.options().parse_args(words)
 
 
 @pytest.mark.parametrize("command", commands("./test.sh"), ids=str)
