@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,6 @@ def _get(address: Address, path: str) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same from Python 3.10 on
         return f"nothing comes within {TIMEOUT:g} s"
     return str(error) or type(error).__name__

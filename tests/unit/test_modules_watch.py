@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,9 +20,11 @@ import pytest
 import yaml
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
+from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_limits import Limits
 from ansible_collections.digiz.load_balancing.plugins.modules import load_baseline, load_info
 from tests.unit.fakes.modules import Face
 from tests.unit.fakes.watched import FakeKeeper, deployed, fake_keeper, hostile, loaded, status
+from tools import docs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,6 +72,16 @@ def test_what_is_told_is_documented(info: Face, baseline: Face) -> None:
         assert documented[key]["contains"].keys() == result[key][0].keys()
     options = yaml.safe_load(load_info.DOCUMENTATION)["options"]["limits"]["suboptions"]
     assert options.keys() == result["limits"].keys()
+
+
+def test_limits_are_those_of_the_alerts() -> None:
+    """The same defaults in the core, in the module, in the role, and for the playbooks."""
+    front, role = docs.options(docs.FRONT), docs.options("watch")["watch_limits"]["options"]
+    module = yaml.safe_load(load_info.DOCUMENTATION)["options"]["limits"]["suboptions"]
+    expected = asdict(Limits())
+    assert {name: front[f"alert_{name}"]["default"] for name in expected} == expected
+    for told in (role, module):
+        assert {name: one["default"] for name, one in told.items()} == expected
 
 
 def test_a_limit_that_is_broken_is_told(info: Face, keeper: FakeKeeper) -> None:
@@ -226,7 +239,7 @@ def test_the_playbook(checkout: Path, keeper: FakeKeeper, paths: StackPaths) -> 
     assert os.listdir(paths.state) == []
     state, output = monitor(checkout, "-e", "alert_cpu_percent=0")
     assert state == 2
-    assert "alert_cpu_percent: 0 is not allowed: a number from 1 to 1000." in output
+    assert "alert_cpu_percent: '0' is not allowed: a number from 1 to 1000." in output
     keeper.pages["/status.json"] = status(state="down", text="no replica is healthy")
     state, output = monitor(checkout, "--check")
     assert state == 2

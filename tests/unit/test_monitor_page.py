@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_baseline import take
 from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_limits import Limits
@@ -21,10 +23,19 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_picture
     read_series,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_report import report_of
-from tests.unit.fakes.watched import HOSTILE, NOON, SERIES, hostile, loaded, status
+from tests.unit.fakes.watched import (
+    HOSTILE,
+    NOON,
+    SERIES,
+    STATUS,
+    hostile,
+    loaded,
+    mixed,
+    status,
+)
 from tools.monitor.page import page
 from tools.monitor.plots import Line, plot
-from tools.monitor.screen import course_of
+from tools.monitor.screen import course_of, screen
 
 VOID = {"meta", "link"}
 VALUES = st.lists(st.none() | st.floats(0, 1e9), min_size=1, max_size=40)
@@ -104,6 +115,18 @@ def test_hostile_texts_stay_texts() -> None:
     text = "".join(seen.text)
     assert "<script>alert(1)</script>" in text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
+
+
+@given(mixed(STATUS), mixed(SERIES))
+def test_whatever_answers_can_be_shown(told: Any, series: Any) -> None:
+    data = {**status(), **told} if isinstance(told, dict) else status()
+    course = read_series(series if isinstance(series, dict) else {})
+    report = report_of(read_picture(data), course, Limits(), take(read_picture(status())))
+    Reader(page(report, NOON))
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(screen(report, 80))
+    shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert all(line.isprintable() for line in shown)
 
 
 def test_a_deploy_and_maintenance_are_told() -> None:

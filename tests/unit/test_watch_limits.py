@@ -20,7 +20,6 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_limits 
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.watch_picture import read_picture
 from tests.unit.fakes.watched import load_of, loaded, replica, status
-from tools import docs
 
 
 def texts(data: dict[str, Any], **limits: float) -> list[str]:
@@ -109,13 +108,6 @@ def test_a_figure_breaks_its_own_limit_alone(
     assert set(found) == {name for name in NAMES if now[name] > limits[name]}
     for name, one in found.items():
         assert (one.value, one.limit, one.variable) == (now[name], limits[name], f"alert_{name}")
-
-
-def test_limits_are_those_of_the_alerts() -> None:
-    options = docs.options(docs.FRONT)
-    assert {f"alert_{name}": value for name, value in asdict(Limits()).items()} == {
-        f"alert_{name}": options[f"alert_{name}"]["default"] for name in asdict(Limits())
-    }
 
 
 def test_limits_that_are_given() -> None:

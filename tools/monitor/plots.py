@@ -20,6 +20,7 @@ COLOURS = 8
 Values = Sequence["float | None"]
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _LONGEST = 60
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def _mark(x: float) -> str:
 
 
 def _ceiling(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, … that is not below a value; 1 for nothing."""
-    if value <= 0:
+    """The next of 1, 2, 5, 10, 20, … that is not below a value; 1 for next to nothing."""
+    if value < _LEAST:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next((step * power for step in _STEPS if step * power >= value), 10 * power)

@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
+
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from tests.unit.fakes.host import STACK
 
@@ -149,6 +151,27 @@ def hostile() -> dict[str, Any]:
     data["deploys"] = [
         {"time": 1e300, "what": HOSTILE, "result": HOSTILE, "version": HOSTILE, "replicas": 2}
     ]
+    return data
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mixed(draw: st.DrawFn, data: Any) -> Any:
+    """The same with anything in some of its places."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(ANYTHING)
+    if isinstance(data, dict):
+        return {key: draw(mixed(value)) for key, value in data.items()}
+    if isinstance(data, list):
+        return [draw(mixed(value)) for value in data[:4]]
     return data
 
 
