@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import os
 import re
 import zlib
@@ -113,7 +114,8 @@ class Log:
         if time < self.since:
             one.earlier = True
             return False
-        return not time > self.until  # what is no number is left to whoever reads the line
+        # What is no number is left to whoever reads the line.
+        return time <= self.until or math.isnan(time)
 
 
 def open_log(folder: str, since: float | None = None, until: float | None = None) -> Log:

@@ -71,9 +71,11 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-def written(data: dict[str, Any], baseline: bool = False, series: Any = SERIES) -> Reader:
+def written(data: dict[str, Any], baseline: bool = False, series: Any = None) -> Reader:
     kept = take(read_picture(status())) if baseline else None
-    report = report_of(read_picture(data), read_series(series), Limits(), kept)
+    report = report_of(
+        read_picture(data), read_series(SERIES if series is None else series), Limits(), kept
+    )
     return Reader(page(report, NOON + 5))
 
 
