@@ -136,7 +136,8 @@ class Traffic:
     def _try(self, what: str, look: Callable[..., None], *arguments: Any) -> None:
         try:
             look(*arguments)
-        except LoadBalancingError as error:
+        except (LoadBalancingError, OSError, ValueError) as error:
+            # The files are others': a disk that fails must not end the sight of the rest for ever.
             self._journal.tell(_EVENT, str(error), "warning", what)
 
     # what is looked at

@@ -244,6 +244,19 @@ def test_an_engine_that_does_not_answer_is_told_and_the_rest_goes_on(watched: Wa
     assert watched.traffic.load()["memory_percent"] == 50.0
 
 
+def test_a_disk_that_fails_is_told_and_the_rest_goes_on(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: str) -> Mapping[str, Any]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(keeper_traffic, "read_json", fail)
+    watched.write(line())
+    watched.run(10)
+    assert watched.told() == ["[Errno 5] Input/output error"]
+    assert watched.traffic.load()["requests"] == 1
+
+
 def test_a_log_that_cannot_be_read_is_told(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
