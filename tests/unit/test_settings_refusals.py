@@ -321,7 +321,7 @@ def test_any_value_is_read_or_refused_with_a_text_on_one_line(name: str, value: 
         typed = read_field(name, value)
     except LoadBalancingError as error:
         text = str(error)
-        assert text.startswith(f"{name}: ")
+        assert text.startswith((f"{name}: ", f"{name}["))
         assert text.endswith(f"Set the variable {name}.")
         assert "\n" not in text
     else:
