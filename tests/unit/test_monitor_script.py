@@ -270,7 +270,8 @@ class Terminal:
     def __init__(self, url: str, **environment: str) -> None:
         self._fd, other = pty.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, "--url", url],
+            # A shell starts what it puts in the background with SIGINT ignored.
+            ["env", "--default-signal=INT", *COMMAND, "--url", url],
             env={**ENVIRONMENT, **environment},
             stdin=other,
             stdout=other,
