@@ -240,6 +240,18 @@ def test_a_survey_as_it_is_filled_in_is_a_run_without_variables(template: dict[s
     assert resolved(template, given) == resolved(template, {})
 
 
+def test_what_awx_adds_by_itself_is_no_misspelt_variable() -> None:
+    own = (
+        *("job_id", "job_launch_type", "job_template_id", "job_template_name", "execution_node"),
+        *("project_revision", "project_scm_branch", "user_id", "user_name", "user_email"),
+        *("user_first_name", "user_last_name", "inventory_id", "inventory_name", "schedule_id"),
+        *("schedule_name", "workflow_job_id", "workflow_job_name", "workflow_job_launch_type"),
+    )
+    names = {f"{prefix}_{name}" for prefix in ("awx", "tower") for name in own}
+    names |= {"remote_tower_enabled", "remote_tower_id", *awx.load("objects.yml")}
+    assert settings.resolve("deploy", POINTS["deploy"]["options"], {}, names=names)
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=named)
 def test_settings_of_the_stack_are_not_filled_in(template: dict[str, Any]) -> None:
     """A survey's default is an extra variable, which would hide the inventory's value."""
@@ -302,6 +314,7 @@ def test_the_workflow_deploys_verifies_and_goes_back_only_where_that_fails() -> 
 def test_no_secret_is_in_the_repository() -> None:
     objects = awx.load("objects.yml")
     assert objects["awx_secrets"] == {}
+    assert objects["awx_scale_by_load"] is False
     kinds = [credential["kind"] for credential in objects["awx_credentials"]]
     assert kinds == objects["awx_credential_kinds"] == ["machine", "vault"]
     for credential in objects["awx_credentials"]:
