@@ -54,12 +54,15 @@ class Field:
     """What one variable may hold.
 
     `kind` is the type as argument_specs.yml names it, `allowed` what may stand there, in words;
-    `read` turns a plain value into the typed one or raises RefusedError.
+    `read` turns a plain value into the typed one or raises RefusedError. A number also tells its
+    range, `low` to `high`, both included.
     """
 
     kind: str
     allowed: str
     read: Callable[[object], object]
+    low: float | None = None
+    high: float | None = None
 
 
 def show(value: object) -> str:
@@ -107,7 +110,7 @@ def whole(low: int, high: int, what: str = "a whole number") -> Field:
             raise RefusedError(show(value), allowed)
         return number
 
-    return Field("int", allowed, read)
+    return Field("int", allowed, read, low, high)
 
 
 def seconds(low: int, high: int) -> Field:
@@ -137,7 +140,7 @@ def number(low: float, high: float) -> Field:
             raise RefusedError(show(value), allowed)
         return round(found, 3)
 
-    return Field("float", allowed, read)
+    return Field("float", allowed, read, low, high)
 
 
 def flag() -> Field:

@@ -26,7 +26,7 @@ from ansible.cli.playbook import PlaybookCLI
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import errors, settings
 from tests.runner.parts import PARTS
-from tools import docs
+from tools import awx, docs
 from tools.monitor import __main__ as monitor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,6 +34,7 @@ BIN = Path(sys.executable).parent
 FQCN = "digiz.load_balancing."
 COPIED = "inventories/my_server"
 EXAMPLE = "inventories/single_host"
+SET_UP = "setup"  # awx/setup.yml has no argument specs
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^(#+) ", re.MULTILINE)
@@ -53,6 +54,7 @@ TRANSLATIONS = {
     "docs/monitoring-alerts.md": "docs/vi/monitoring-alerts.md",
     "docs/tls.md": "docs/vi/tls.md",
     "docs/security.md": "docs/vi/security.md",
+    "docs/awx.md": "docs/vi/awx.md",
 }
 
 
@@ -105,17 +107,18 @@ def commands(program: str) -> list[Command]:
 
 
 def known_variables() -> set[str]:
-    """Variables of the playbooks, of the roles, and the one that chooses hosts."""
-    return {"target", *(name for role in docs.roles() for name in docs.options(role))}
+    """Variables of the playbooks, of the roles, of awx/, and the one that chooses hosts."""
+    of_roles = (name for role in docs.roles() for name in docs.options(role))
+    return {"target", "awx_image", "awx_notifications", *awx.load("objects.yml"), *of_roles}
 
 
 def variables(extra: list[str]) -> dict[str, Any]:
-    """What ``-e`` sets: ``NAME=VALUE …`` or a mapping in JSON or YAML."""
+    """What ``-e`` sets: ``NAME=VALUE …`` or a mapping in JSON or YAML; not what is in a file."""
     found: dict[str, Any] = {}
     for text in extra:
         if text.startswith("{"):
             found.update(yaml.safe_load(text))
-        else:
+        elif not text.startswith("@"):
             parts = (word.partition("=") for word in shlex.split(text))
             found.update({name: value for name, _equals, value in parts})
     return found
@@ -148,6 +151,8 @@ def playbook_faults(words: tuple[str, ...]) -> Iterator[str]:
 
 def settings_faults(playbook: str, given: dict[str, Any]) -> str:
     """What the collection itself says to these settings."""
+    if playbook == SET_UP:
+        return ""
     options = docs.entry_points(docs.FRONT)[playbook]["options"]
     try:
         settings.resolve(playbook, options, given, names=given, ordinary=known_variables())
