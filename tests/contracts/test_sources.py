@@ -24,6 +24,7 @@ SUFFIXES = {
     *(".yml", ""),
 }
 WITHOUT_HEADER = {"COPYING", ".gitignore"}
+TRACKED = {".ci", ".github"}  # hidden folders that are ours
 LONGEST = 400
 # Ansible reads the arguments of all entry points of a role from this one file.
 ONE_FILE = {"roles/settings/meta/argument_specs.yml"}
@@ -35,10 +36,10 @@ HEADER = (
 
 
 def sources() -> list[Path]:
-    """Every source file of the checkout that is not empty; hidden folders are tools' own."""
+    """Every source file of the checkout that is not empty; other hidden folders are tools' own."""
     found = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [f for f in folders if f not in LEFT_OUT and (f == ".ci" or f[0] != ".")]
+        folders[:] = [f for f in folders if f not in LEFT_OUT and (f in TRACKED or f[0] != ".")]
         paths = [Path(folder) / name for name in names]
         found += [p for p in paths if p.suffix in SUFFIXES and p.name not in WITHOUT_HEADER]
     return sorted(path for path in found if path.is_file() and path.stat().st_size)
