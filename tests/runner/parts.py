@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.defects.catalogue import DEFECTS
+from tests.defects.trial import rehearse
 from tests.runner import artifact, python39
 from tests.runner.cases import OUTPUT, PYTHON, ROOT, Case, check, environment, read_junit
 
@@ -80,7 +82,7 @@ def _is_shell(name: str, path: Path) -> bool:
 def types() -> list[Case]:
     """mypy, strict: the plugins under their real name, and the packages of the tests."""
     packages = ["ansible_collections.digiz.load_balancing.plugins", "tests.load", "tests.runner"]
-    packages += ["tests.e2e"]
+    packages += ["tests.e2e", "tests.defects"]
     arguments = [word for package in packages for word in ("-p", package)]
     return [
         check("mypy", ["mypy", "--strict", *arguments]),
@@ -104,6 +106,11 @@ PARTS = [
         fast=True,
     ),
     Part("unit", "unit and property tests, with coverage", unit, fast=True),
+    Part(
+        "defects",
+        "seeded defects, each of which a unit test has to notice",
+        lambda: rehearse(DEFECTS),
+    ),
     Part("python39", "module_utils on Python 3.9, as on old managed hosts", python39.run),
     Part("build", "build the collection, install it, use it by FQCN", artifact.build),
     Part("sanity", "ansible-test sanity", artifact.sanity),

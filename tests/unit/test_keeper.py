@@ -234,6 +234,23 @@ def test_addresses_that_were_exchanged_mislead_nobody(there: KeptHost) -> None:
     }
 
 
+def test_the_only_replica_came_back_under_another_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was never taken out, since nobody else was healthy: its new address has to be noticed."""
+    there = KeptHost(tmp_path, monkeypatch, count=1)
+    one = there.app(1)
+    there.engine.end(one)
+    one.address = "10.0.0.9"
+    there.engine.start(one)
+    one.address = "10.0.0.9"
+    there.keeper.happened("die", one.id)
+    there.until(lambda: there.nginx.members == {"10.0.0.9"}, limit=10)
+    published = there.balancer().published().members
+    assert [(member.id, member.address) for member in published] == [(one.id, "10.0.0.9")]
+    assert there.repairs == []
+
+
 def test_the_balancer_is_gone(there: KeptHost) -> None:
     for one in there.engine.of("balancer"):
         del there.engine.containers[one.id]

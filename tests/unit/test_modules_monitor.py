@@ -63,6 +63,7 @@ def without_text(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_monitor_comes_stays_and_goes(there: MonitorHost, watch: Face) -> None:
     options: dict[str, Any] = {"settings": settings(there), "webhook_urls": HOOK}
+    options["_ansible_inject_invocation"] = True  # as with -vvv: the result repeats the options
     planned = watch.run(check=True, **options)
     assert not any(there.pids())
     done = watch.run(**options)

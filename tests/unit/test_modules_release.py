@@ -25,6 +25,8 @@ GIVEN: dict[str, Any] = {
     "secrets": {"key": "hunter2"},
     "surge": 2,
 }
+# As with ansible-playbook -vvv: the result repeats the module's options.
+TELLS_OPTIONS = {"_ansible_inject_invocation": True}
 LOST = "This run lost the lock of the stack shop"
 
 
@@ -61,8 +63,18 @@ def test_a_release_is_written_and_told(face: Face, token: str) -> None:
 
 
 def test_secrets_are_in_no_result(face: Face, token: str) -> None:
-    result = face.run(lock=token, **GIVEN)
+    result = face.run(lock=token, **TELLS_OPTIONS, **GIVEN)
+    assert result["invocation"]["module_args"]["stack"] == "shop"
     assert "hunter2" not in str(result)
+
+
+def test_api_keys_are_in_no_result(face: Face, token: str) -> None:
+    balancer = {**GIVEN["balancer"], "api_key_tiers": {"gold": {"rate": "9r/s"}}}
+    keys = {"partner": {"key": "hunter3", "tier": "gold"}}
+    given = {**GIVEN, **TELLS_OPTIONS, "balancer": balancer, "api_keys": keys}
+    result = face.run(lock=token, **given)
+    assert result["changed"]
+    assert "hunter3" not in str(result)
 
 
 def test_every_state(face: Face, token: str) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs impor
     next_repair,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import (
+    HEALTHY,
     Desired,
     Observed,
     Replica,
@@ -148,6 +149,16 @@ def test_what_is_ill(words: str, expected: str) -> None:
 )
 def test_when_nobody_is_healthy(words: str, expected: str) -> None:
     assert decision(situation(words)) == expected
+
+
+@pytest.mark.parametrize(
+    "words", ["well", "well:600", "sick:600~0 well:600", "ill:5 well:600 ill:5"]
+)
+def test_the_last_healthy_one_is_left_alone(words: str) -> None:
+    seen = situation(words, count=len(words.split()))
+    well = next(one.replica for one in seen.cases if one.replica.state == HEALTHY)
+    found = next_repair(seen, {})
+    assert found is None or found.replica != well.id
 
 
 @pytest.mark.parametrize(
