@@ -89,7 +89,7 @@ DEFECTS = (
         f"{CORE}/lock.py",
         "if now is None or quiet > stale_after:",
         "if now is None or quiet >= 0:",
-        ("test_modules_lock.py::test_a_lock_that_others_hold_fails",),
+        ("test_lock.py::test_an_owner_that_begins_another_step_refuses",),
         "a deploy begins while another one is at work",
     ),
     Defect(
