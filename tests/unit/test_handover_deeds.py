@@ -68,12 +68,15 @@ def test_a_new_one_may_take_a_moment(there: SimulatedHost, monkeypatch: pytest.M
     start, sleep, begun = Nginx.start, there.clock.sleep, there.clock.now
     waiting: list[Nginx] = []
 
+    def wait(nginx: Nginx) -> None:
+        waiting.append(nginx)
+
     def later(seconds: float) -> None:
         sleep(seconds)
         if there.clock.now > begun + 3 and waiting:
             start(waiting.pop())
 
-    monkeypatch.setattr(Nginx, "start", lambda nginx: waiting.append(nginx))
+    monkeypatch.setattr(Nginx, "start", wait)
     monkeypatch.setattr(there.clock, "sleep", later)
     assert one.carry_out().startswith("balancer replaced, new one ready after 3.")
     assert revisions(there) == ["b2"]

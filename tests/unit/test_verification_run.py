@@ -108,13 +108,15 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     server.server_close()
 
 
-def verifier(stack: Stack, base: Path, requests: int = 60) -> Verifier:
-    """A verifier of a stack whose files, the published configuration above all, are in ``base``."""
+def verifier(stack: Stack, base: Path, requests: int = 60, **settings: Any) -> Verifier:
+    """A verifier of a stack whose files, the published configuration with these settings above
+    all, are in ``base``.
+    """
     paths = StackPaths("shop", str(base))
     current, logs = Path(paths.current), Path(paths.logs)
     current.mkdir(parents=True)
     logs.mkdir()
-    spec = BalancerSpec.from_mapping({"stack_name": "shop", "http_port": 8080})
+    spec = BalancerSpec.from_mapping({"stack_name": "shop", "http_port": 8080, **settings})
     (current / "nginx.conf").write_text(render(spec)["nginx.conf"], encoding="utf-8")
     rows = [{"id": r.id, "name": r.name, "address": r.address, "port": 8000} for r in THREE]
     published = json.dumps({"generation": 7, "members": rows})
@@ -188,3 +190,58 @@ def test_a_balancer_that_is_down(stack: Stack, tmp_path: Path) -> None:
         "versions: not tested: the balancer does not answer",
         "limits: not tested: the balancer does not answer",
     ]
+
+
+@pytest.mark.usefixtures("ill")
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"rate_limits": []}, "no rate limit is set"),
+        ({"rate_limits_dry_run": True}, "not tested: rate_limits_dry_run only logs"),
+        (
+            {"rate_limits": [{"path": "/", "rate": "1r/s", "burst": 1000}]},
+            "not tested: no limit can be reached with few requests",
+        ),
+        (
+            {"rate_limit_exempt": ["127.0.0.0/8"]},
+            "not tested: rate_limit_exempt has this machine in it",
+        ),
+    ],
+)
+def test_limits_that_cannot_be_provoked(
+    stack: Stack, tmp_path: Path, settings: dict[str, Any], text: str
+) -> None:
+    done = verifier(stack, tmp_path, 1, **settings).run()
+    assert (done.report[-1], done.failures) == (f"ok      limits: {text}", [])
+    assert Balancer.limited == 0
+
+
+@pytest.mark.usefixtures("ill")
+def test_a_keeper_that_is_just_starting_is_waited_for(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{}, {"stack": "shop", "text": "all is well"}])
+    monkeypatch.setattr(verification, "get_json", lambda *_unused: next(answers))
+    monkeypatch.setattr(verification, "KEEPER_PAUSE", 0.0)
+    assert "keeper: all is well" in verifier(stack, tmp_path, 1).run().report[3]
+
+
+def test_requests_that_take_too_long_one_at_a_time_go_together(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ill: set[str]
+) -> None:
+    assert not ill
+    at_once: list[int] = []
+    real = verification.send
+
+    def send(*arguments: Any, **options: Any) -> Any:
+        at_once.append(options["at_once"])
+        if len(at_once) == 1:  # the time is up at once
+            options["seconds"] = 0.0
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(verification, "send", send)
+    done = verifier(stack, tmp_path).run()
+    assert at_once[0] == 1
+    assert at_once[1] > 1
+    assert "20, 20, 20 of 60 requests" in done.report[5]
+    assert done.failures == []

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -49,9 +51,13 @@ FAILS = "raise SystemExit('no keeper today')\n"
 
 
 def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port that nobody has just now, and that the kernel gives to no connection meanwhile: those
+    have ports from 32768 on.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def keeper(port: int, comment: str = "", answer: str = '{"stack": "shop"}') -> dict[str, str]:
