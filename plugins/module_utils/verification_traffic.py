@@ -160,10 +160,16 @@ def send(
 
 
 class AccessLog:
-    """What is added to the balancer's access log from now on, also when it is rotated meanwhile."""
+    """What is added to the balancer's access log from now on, also when it is rotated meanwhile.
 
-    def __init__(self, path: str) -> None:
+    ``others``: requests of others that were read by the way and did not fail, by the address of the
+    replica that answered. Ours are all those whose User-Agent begins with ``ours``.
+    """
+
+    def __init__(self, path: str, ours: str) -> None:
+        self.others: Counter[str] = Counter()
         self._path = path
+        self._ours = b'"' + ours.encode()
         self._file = self._open()
         if self._file:
             self._file.seek(0, os.SEEK_END)
@@ -179,6 +185,8 @@ class AccessLog:
         while True:
             *lines, rest = (rest + self._read()).split(b"\n")
             found += [_entry(line) for line in lines if mark in line]
+            others = [_entry(line) for line in lines if self._ours not in line]
+            self.others.update(upstream_of(entry) for entry in others if _went_well(entry))
             if len(found) >= count or time.monotonic() >= deadline:
                 return found
             time.sleep(_POLL)
@@ -224,6 +232,11 @@ def upstream_of(entry: dict[str, Any]) -> str:
     """The address of the replica that answered, the last one that was tried; empty if none was."""
     last = str(entry.get("upstream_addr", "")).replace(" : ", ", ").rpartition(", ")[2]
     return last.rpartition(":")[0]
+
+
+def _went_well(entry: dict[str, Any]) -> bool:
+    """Whether a replica answered, with whatever it means: 5xx may be nginx's own."""
+    return bool(upstream_of(entry)) and str(entry.get("status", "")) < "5"
 
 
 def _entry(line: bytes) -> dict[str, Any]:

@@ -174,14 +174,15 @@ def test_nobody_answers() -> None:
     assert answer == Answer(0, reason="Connection refused")
 
 
-def line(agent: str, upstream: str = "10.0.0.1:8000") -> str:
-    return json.dumps({"user_agent": agent, "upstream_addr": upstream}, separators=(",", ":"))
+def line(agent: str, upstream: str = "10.0.0.1:8000", status: str = "200") -> str:
+    entry = {"user_agent": agent, "upstream_addr": upstream, "status": status}
+    return json.dumps(entry, separators=(",", ":"))
 
 
 def test_only_new_entries_of_ours_are_found(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text(line("verify/1") + "\n", encoding="utf-8")
-    log = AccessLog(str(path))
+    log = AccessLog(str(path), "verify/1")
     with path.open("a", encoding="utf-8") as handle:
         handle.write(f"{line('verify/1')}\n{line('other')}\n{line('verify/1-burst')}\n")
         handle.write(line("verify/1")[:20])
@@ -190,9 +191,22 @@ def test_only_new_entries_of_ours_are_found(tmp_path: Path) -> None:
     log.close()
 
 
+def test_answers_to_others_are_counted(tmp_path: Path) -> None:
+    """Neither ours, nor those of nginx itself, nor failures."""
+    path = tmp_path / "access.log"
+    log = AccessLog(str(path), "verify/1")
+    rows = [line("verify/1"), line("verify/1-burst"), line("other"), line("another verify/1")]
+    rows += [line("other", "10.0.0.2:8000, 10.0.0.3:8000", "404"), line("other", "")]
+    rows += [line("other", status="502"), line("other", status="504"), "damaged"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert len(log.entries('verify/1"', 1)) == 2
+    assert log.others == {"10.0.0.1": 2, "10.0.0.3": 1}
+    log.close()
+
+
 def test_the_log_may_be_rotated_emptied_or_begun_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
-    log = AccessLog(str(path))
+    log = AccessLog(str(path), "verify/1")
     path.write_text(line("verify/1") + "\n", encoding="utf-8")
     assert len(log.entries('verify/1"', 1)) == 1
     with path.open("a", encoding="utf-8") as handle:
