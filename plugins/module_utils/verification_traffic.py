@@ -14,6 +14,7 @@ import http.client
 import itertools
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -92,8 +93,12 @@ class Client:
         )
 
     def get(self, path: str) -> Answer:
-        """Ask once, without any retry."""
+        """Ask once, without any retry. A connection that the balancer has closed since the last
+        answer, as it does on a reload, is opened anew first.
+        """
         try:
+            if self._was_closed():
+                self._connection.close()
             self._connection.request("GET", path, headers=self._headers)
             response = self._connection.getresponse()
             response.read()
@@ -105,6 +110,14 @@ class Client:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _was_closed(self) -> bool:
+        """Whether there is something to read between two answers: that can only be the end."""
+        if self._connection.sock is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._connection.sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
 
 def get_once(target: Target, path: str, source: str = "127.0.0.1") -> Answer:

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_
 from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_traffic import (
     AccessLog,
     Answer,
+    Client,
     Target,
     get_once,
     send,
@@ -121,6 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+        self.close_connection = self.path == "/reloading" and len(self.asked) % 5 == 0
 
     def log_message(self, *words: Any) -> None:
         """Nothing is printed."""
@@ -145,6 +148,14 @@ def test_as_many_requests_as_asked_for(server: ThreadingHTTPServer) -> None:
     assert done.counts == Counter({"200": 50})
     assert (done.total, done.answered, done.wanted) == (50, 50, 50)
     assert set(Handler.asked) == {"/health shop.example.com 127.0.0.1"}
+
+
+def test_connections_that_a_reload_closed_fail_no_request(server: ThreadingHTTPServer) -> None:
+    client = Client(Target(server.server_port, "shop", "verify/1"))
+    for _unused in range(20):
+        assert client.get("/reloading") == Answer(200)
+        time.sleep(0.01)
+    client.close()
 
 
 def test_requests_end_with_the_first_that_is_refused(server: ThreadingHTTPServer) -> None:
