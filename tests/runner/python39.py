@@ -20,6 +20,7 @@ VENV = CACHE / "python39"
 # The last releases for Python 3.9.
 PACKAGES = [
     "pytest==8.4.2",
+    "pytest-xdist==3.8.0",
     "hypothesis==6.141.1",
     "PyYAML==6.0.3",
     "crossplane==0.5.8",
@@ -99,7 +100,7 @@ def _unit_tests(python: str) -> list[Case]:
     junit.unlink(missing_ok=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    arguments = ["-q", f"--junitxml={junit}", *files]
+    arguments = ["-q", "-n", "2", f"--junitxml={junit}", *files]
     done = subprocess.run(
         [python, "-m", "pytest", *arguments],
         cwd=ROOT,
