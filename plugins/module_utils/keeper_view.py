@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -102,6 +102,38 @@ class View:
         return Desired(self.stack.count, self.stack.revision, "", self.stack.surge)
 
 
+class Newcomers:
+    """Members that joined before the probes of the keeper had proven them. A deploy probes on its
+    own and may be quicker: until they pass here, only failures since they joined count.
+    """
+
+    def __init__(self) -> None:
+        self._members: frozenset[str] | None = None
+        self._before: dict[str, int] = {}
+
+    def __contains__(self, replica: str) -> bool:
+        return replica in self._before
+
+    def see(self, members: Iterable[str], health: Mapping[str, Health], fall: int) -> None:
+        """Take in who is a member and what is known of those that run, by ids. ``fall`` failures
+        since it joined make a newcomer one like all others, and so does one end.
+        """
+        now = frozenset(members)
+        joined = now - self._members if self._members is not None else frozenset()
+        self._members = now
+        self._before.update(dict.fromkeys(joined, 0))
+        for one in tuple(self._before):
+            known = health.get(one)
+            if one not in now or known is None or known.verdict == PASSING:
+                del self._before[one]
+            elif known.streak >= 0:
+                self._before[one] = 0
+            elif one in joined:
+                self._before[one] = known.streak
+            elif self._before[one] - known.streak >= fall:
+                del self._before[one]
+
+
 class Lookout:
     """Looks at one stack of this host."""
 
@@ -114,6 +146,7 @@ class Lookout:
         self._read = ("", Stack.read(paths))
         self._restarts: dict[str, int] = {}
         self._unproven: set[str] = set()
+        self._newcomers = Newcomers()
 
     @property
     def known(self) -> Stack:
@@ -136,6 +169,7 @@ class Lookout:
         published = balancer.published()
         members = {member.id: member.address for member in published.members}
         health = self._probed(stack, rows)
+        self._newcomers.see(members, health, stack.health_fall)
         recovering = any(one.verdict == PASSING for one in health.values())
         found = (
             self._replica(row, health.get(row["Id"], Health()), members, recovering) for row in rows
@@ -194,15 +228,16 @@ class Lookout:
 
         A member that was ill was left in only because all were ill. Once another one has proven to
         be well (``recovering``), it stays if it has begun to pass: they recover together, and the
-        first one is not to get all the traffic.
+        first one is not to get all the traffic. A newcomer is as well as who let it join said.
         """
         verdict = health.verdict
 
         def is_healthy(address: str) -> bool:
             member = members.get(row["Id"]) == address
             as_before = verdict == UNKNOWN and row["Id"] not in self._unproven
+            begins = recovering and health.streak > 0
             return verdict == PASSING or (
-                member and (as_before or (recovering and health.streak > 0))
+                member and (as_before or begins or row["Id"] in self._newcomers)
             )
 
         found = replace(self._host.replica(row, is_healthy), image_id="")

@@ -139,7 +139,7 @@ class Verifier:
             why = "not tested: the balancer does not answer"
             found += [Check(name, False, why) for name in ("spread", "versions", "limits")]
             return Verification(tuple(found))
-        log = AccessLog(os.path.join(self._host.paths.logs, "access.log"))
+        log = AccessLog(os.path.join(self._host.paths.logs, "access.log"), self._target.agent)
         try:
             busy, in_flight = self._others()
             answers = self._ask()
@@ -238,7 +238,7 @@ class Verifier:
         entries = log.entries(f'{self._target.agent}"', answers.answered)
         by_address = seen.by_address + Counter(upstream_of(entry) for entry in entries)
         missing = seen.missing + max(0, answers.answered - len(entries))
-        return replace(seen, by_address=by_address, missing=missing)
+        return replace(seen, by_address=by_address, missing=missing, others=dict(log.others))
 
     def _limits(self) -> Check:
         """Provoke one limit and see, or say why that cannot be done."""

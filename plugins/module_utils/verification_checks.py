@@ -75,17 +75,22 @@ class Seen:
     """Whose answers the balancer's log shows, by address, and who was busy with other requests.
 
     ``missing`` are answered requests that the log does not show; ``busy`` are connections that the
-    balancer held to each replica before, ``in_flight`` requests of others at that time.
+    balancer held to each replica before, ``in_flight`` requests of others at that time; ``others``
+    are requests of others that each replica answered meanwhile.
     """
 
     by_address: Counter[str]
     missing: int = 0
     busy: Mapping[str, int] = field(default_factory=dict)
     in_flight: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
 
     def was_busy(self, replica: Replica) -> bool:
-        """Whether requests of others may have been on this replica."""
-        return bool(self.in_flight and self.busy.get(replica.address))
+        """Whether requests of others were on this replica, or may have been: long ones stand in the
+        log only when they have ended.
+        """
+        address = replica.address
+        return bool(self.others.get(address) or (self.in_flight and self.busy.get(address)))
 
 
 @dataclass(frozen=True)

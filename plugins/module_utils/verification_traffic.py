@@ -14,6 +14,7 @@ import http.client
 import itertools
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -92,8 +93,12 @@ class Client:
         )
 
     def get(self, path: str) -> Answer:
-        """Ask once, without any retry."""
+        """Ask once, without any retry. A connection that the balancer has closed since the last
+        answer, as it does on a reload, is opened anew first.
+        """
         try:
+            if self._was_closed():
+                self._connection.close()
             self._connection.request("GET", path, headers=self._headers)
             response = self._connection.getresponse()
             response.read()
@@ -105,6 +110,14 @@ class Client:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _was_closed(self) -> bool:
+        """Whether there is something to read between two answers: that can only be the end."""
+        if self._connection.sock is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._connection.sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
 
 def get_once(target: Target, path: str, source: str = "127.0.0.1") -> Answer:
@@ -160,10 +173,16 @@ def send(
 
 
 class AccessLog:
-    """What is added to the balancer's access log from now on, also when it is rotated meanwhile."""
+    """What is added to the balancer's access log from now on, also when it is rotated meanwhile.
 
-    def __init__(self, path: str) -> None:
+    ``others``: requests of others that were read by the way and did not fail, by the address of the
+    replica that answered. Ours are all those whose User-Agent begins with ``ours``.
+    """
+
+    def __init__(self, path: str, ours: str) -> None:
+        self.others: Counter[str] = Counter()
         self._path = path
+        self._ours = b'"' + ours.encode()
         self._file = self._open()
         if self._file:
             self._file.seek(0, os.SEEK_END)
@@ -179,6 +198,8 @@ class AccessLog:
         while True:
             *lines, rest = (rest + self._read()).split(b"\n")
             found += [_entry(line) for line in lines if mark in line]
+            others = [_entry(line) for line in lines if self._ours not in line]
+            self.others.update(upstream_of(entry) for entry in others if _went_well(entry))
             if len(found) >= count or time.monotonic() >= deadline:
                 return found
             time.sleep(_POLL)
@@ -224,6 +245,11 @@ def upstream_of(entry: dict[str, Any]) -> str:
     """The address of the replica that answered, the last one that was tried; empty if none was."""
     last = str(entry.get("upstream_addr", "")).replace(" : ", ", ").rpartition(", ")[2]
     return last.rpartition(":")[0]
+
+
+def _went_well(entry: dict[str, Any]) -> bool:
+    """Whether a replica answered, with whatever it means: 5xx may be nginx's own."""
+    return bool(upstream_of(entry)) and str(entry.get("status", "")) < "5"
 
 
 def _entry(line: bytes) -> dict[str, Any]:

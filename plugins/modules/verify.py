@@ -53,6 +53,11 @@ options:
       fail because of that.
     type: bool
     default: true
+  lock:
+    description: Token of the deploy lock, if the caller holds it. It shows signs of life meanwhile,
+      so that a long verification is not taken for a run that died.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -95,10 +100,13 @@ report:
     - "ok      spread: 102, 99, 99 of 300 requests"
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
+from ansible_collections.digiz.load_balancing.plugins.module_utils.lock import DeployLock
 from ansible_collections.digiz.load_balancing.plugins.module_utils.verification import verify
 
 
@@ -109,6 +117,7 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "requests": {"type": "int", "default": 300},
             "keeper": {"type": "bool", "default": True},
+            "lock": {"type": "str", "default": "", "no_log": False},
         },
         supports_check_mode=True,
     )
@@ -117,7 +126,9 @@ def main() -> None:
         report = [f"would verify the stack {stack} with {requests} requests"]
         module.exit_json(changed=False, msg=report[0], checks=[], report=report)
     try:
-        done = verify(StackPaths(stack), requests, module.params["keeper"])
+        paths, token = StackPaths(stack), module.params["lock"]
+        with DeployLock(paths).held(token) if token else contextlib.nullcontext():
+            done = verify(paths, requests, module.params["keeper"])
     except LoadBalancingError as error:
         module.fail_json(msg=str(error), checks=[], report=[])
     result = {"checks": [check.as_dict() for check in done.checks], "report": done.report}

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import keeper_work
 from ansible_collections.digiz.load_balancing.plugins.module_utils.releases import PENDING
-from tests.unit.fakes.engine import HUNG, SICK, WELL
+from tests.unit.fakes.engine import HUNG, SICK, WELL, Behaviour
 from tests.unit.fakes.host import as_member
 from tests.unit.fakes.kept import KeptHost, fill_disk
 
@@ -95,6 +95,28 @@ def test_who_joins_is_the_deploys_business(there: KeptHost) -> None:
     there.balancer().publish([as_member(one) for one in there.engine.of("app")])
     there.run(60)
     assert len(there.nginx.members) == 4
+
+
+def test_who_joins_before_the_keeper_has_seen_it_pass_stays(there: KeptHost) -> None:
+    """Taken out and put back, it would be missing when the deploy verifies."""
+    there.lock()
+    there.replica(Behaviour(ready_after=9.0), age=0.0)
+    there.run(8)
+    there.balancer().publish([as_member(one) for one in there.engine.of("app")])
+    there.run(30)
+    assert len(there.serving()) == 4
+    assert there.lines("members") == []
+
+
+def test_who_joins_and_ends_is_taken_out(there: KeptHost) -> None:
+    there.lock()
+    new = there.replica(Behaviour(ready_after=9.0), age=0.0)
+    there.run(8)
+    there.balancer().publish([as_member(one) for one in there.engine.of("app")])
+    there.run(1)
+    there.engine.end(new)
+    there.run(2)
+    assert there.serving() == ["shop-app-1", "shop-app-2", "shop-app-3"]
 
 
 def test_a_keeper_that_starts_under_a_deploy_puts_nobody_back(there: KeptHost) -> None:

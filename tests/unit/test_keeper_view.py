@@ -28,6 +28,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.lock import D
 from ansible_collections.digiz.load_balancing.plugins.module_utils.releases import PENDING
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import Desired
 from tests.unit.fakes.engine import HUNG, ONE_OFF, SICK, START_PERIOD, WELL, Behaviour
+from tests.unit.fakes.host import as_member
 from tests.unit.fakes.kept import KeptHost, StandInProber
 from tests.unit.fakes.steps import calls
 
@@ -83,6 +84,23 @@ def test_a_member_that_ended_and_runs_again_has_to_be_judged_first(seeing: Seein
     seeing.there.engine.start(seeing.there.app(2))
     assert seeing.states() == "healthy starting healthy"
     assert seeing.states(probes=2) == "healthy healthy healthy"
+
+
+def test_who_a_deploy_lets_join_is_well_until_it_fails(seeing: Seeing) -> None:
+    """The deploy probes by itself and may be quicker: failures of the start are none of a member.
+    Three since then make it ill.
+    """
+    seeing.look()
+    seeing.look(probes=2)
+    seeing.there.replica(Behaviour(ready_after=9.0), age=0.0)
+    hung = seeing.there.replica(Behaviour(ready_after=9.0), age=0.0)
+    seeing.look()
+    assert seeing.states(probes=8).split()[3:] == ["starting", "starting"]
+    hung.fault = HUNG
+    seeing.there.balancer().publish([as_member(one) for one in seeing.there.engine.of("app")])
+    assert seeing.states().split()[3:] == ["healthy", "healthy"]
+    assert seeing.states(probes=2).split()[3:] == ["healthy", "healthy"]
+    assert seeing.states(probes=1).split()[3:] == ["healthy", "ill"]
 
 
 def test_the_engines_word_comes_before_the_probes(seeing: Seeing) -> None:

@@ -268,6 +268,10 @@ def test_a_busy_replica_may_be_spared() -> None:
     assert not checks.spread(STACK, THREE, answers(s200=300), idle).passed
     elsewhere = replace(found, busy={"10.0.0.2": 9})
     assert not checks.spread(STACK, THREE, answers(s200=300), elsewhere).passed
+    logged = replace(idle, others={"10.0.0.1": 1})
+    assert checks.spread(STACK, THREE, answers(s200=300), logged).passed
+    logged = replace(idle, others={"10.0.0.2": 100})
+    assert not checks.spread(STACK, THREE, answers(s200=300), logged).passed
 
 
 def test_nobody_to_spread_over() -> None:

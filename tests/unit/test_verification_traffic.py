@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_
 from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_traffic import (
     AccessLog,
     Answer,
+    Client,
     Target,
     get_once,
     send,
@@ -121,6 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+        self.close_connection = self.path == "/reloading" and len(self.asked) % 5 == 0
 
     def log_message(self, *words: Any) -> None:
         """Nothing is printed."""
@@ -145,6 +148,14 @@ def test_as_many_requests_as_asked_for(server: ThreadingHTTPServer) -> None:
     assert done.counts == Counter({"200": 50})
     assert (done.total, done.answered, done.wanted) == (50, 50, 50)
     assert set(Handler.asked) == {"/health shop.example.com 127.0.0.1"}
+
+
+def test_connections_that_a_reload_closed_fail_no_request(server: ThreadingHTTPServer) -> None:
+    client = Client(Target(server.server_port, "shop", "verify/1"))
+    for _unused in range(20):
+        assert client.get("/reloading") == Answer(200)
+        time.sleep(0.01)
+    client.close()
 
 
 def test_requests_end_with_the_first_that_is_refused(server: ThreadingHTTPServer) -> None:
@@ -174,14 +185,15 @@ def test_nobody_answers() -> None:
     assert answer == Answer(0, reason="Connection refused")
 
 
-def line(agent: str, upstream: str = "10.0.0.1:8000") -> str:
-    return json.dumps({"user_agent": agent, "upstream_addr": upstream}, separators=(",", ":"))
+def line(agent: str, upstream: str = "10.0.0.1:8000", status: str = "200") -> str:
+    entry = {"user_agent": agent, "upstream_addr": upstream, "status": status}
+    return json.dumps(entry, separators=(",", ":"))
 
 
 def test_only_new_entries_of_ours_are_found(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text(line("verify/1") + "\n", encoding="utf-8")
-    log = AccessLog(str(path))
+    log = AccessLog(str(path), "verify/1")
     with path.open("a", encoding="utf-8") as handle:
         handle.write(f"{line('verify/1')}\n{line('other')}\n{line('verify/1-burst')}\n")
         handle.write(line("verify/1")[:20])
@@ -190,9 +202,22 @@ def test_only_new_entries_of_ours_are_found(tmp_path: Path) -> None:
     log.close()
 
 
+def test_answers_to_others_are_counted(tmp_path: Path) -> None:
+    """Neither ours, nor those of nginx itself, nor failures."""
+    path = tmp_path / "access.log"
+    log = AccessLog(str(path), "verify/1")
+    rows = [line("verify/1"), line("verify/1-burst"), line("other"), line("another verify/1")]
+    rows += [line("other", "10.0.0.2:8000, 10.0.0.3:8000", "404"), line("other", "")]
+    rows += [line("other", status="502"), line("other", status="504"), "damaged"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert len(log.entries('verify/1"', 1)) == 2
+    assert log.others == {"10.0.0.1": 2, "10.0.0.3": 1}
+    log.close()
+
+
 def test_the_log_may_be_rotated_emptied_or_begun_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
-    log = AccessLog(str(path))
+    log = AccessLog(str(path), "verify/1")
     path.write_text(line("verify/1") + "\n", encoding="utf-8")
     assert len(log.entries('verify/1"', 1)) == 1
     with path.open("a", encoding="utf-8") as handle:
