@@ -22,6 +22,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.files import 
     replace_link,
     write_text,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.lock import DeployLock
 from ansible_collections.digiz.load_balancing.plugins.module_utils.preflight import (
     ANY,
     GIB,
@@ -246,6 +247,19 @@ def test_a_stack_that_is_not(verifies: Face, monkeypatch: pytest.MonkeyPatch) ->
     found = verifies.run()
     assert (found["failed"], found["msg"]) == (True, "spread: one got nothing")
     assert len(found["report"]) == len(found["checks"]) == 2
+
+
+def test_the_lock_shows_signs_of_life_meanwhile(
+    verifies: Face, there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = DeployLock(there.paths)
+    token, _unused = lock.acquire("ana", "laptop", "deploy")
+    find(monkeypatch, GOOD)
+    steps = lock.owner().steps  # type: ignore[union-attr]
+    assert not verifies.run(lock=token).get("failed")
+    assert lock.owner().steps == steps + 1  # type: ignore[union-attr]
+    lock.release(token)
+    assert "lost the lock of the stack shop: it was freed" in verifies.fail(lock=token)
 
 
 def test_check_mode_sends_no_request(verifies: Face, monkeypatch: pytest.MonkeyPatch) -> None:
