@@ -158,7 +158,9 @@ def test_one_that_is_silent_is_killed_and_started_again(guarded: Guarded) -> Non
 def test_one_that_does_not_become_ready_is_killed(guarded: Guarded) -> None:
     guarded.start("time.sleep(600)", "start=0.3, silence=600, pause=0.01")
     # Not its own note is waited for: on a busy machine it is killed before it can write one.
-    wait_for(lambda: guarded.log().count("the keeper was not ready within 0.3 s and was killed") > 1)
+    wait_for(
+        lambda: guarded.log().count("the keeper was not ready within 0.3 s and was killed") > 1
+    )
 
 
 def test_signs_of_life_keep_it_alive(guarded: Guarded) -> None:
