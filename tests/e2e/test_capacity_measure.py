@@ -8,6 +8,7 @@ and clients of the balancer lose nothing.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ from tests.e2e import faults
 from tests.e2e.stack import Play, Stack, assert_nothing_failed, deployed
 
 LIGHT = {"closed": 4, "think_time": 0.2, "open_rate": 10, "idle": 0, "sse": 0, "websockets": 0}
-MOST = 128
+MOST = 256
 MEASURE = {
     "measure": True,
     "measure_confirm": True,
@@ -32,7 +33,8 @@ MEASURE = {
     "measure_step_seconds": 1,
     "measure_most": MOST,
 }
-TRAFFIC = {"capacity_requests_per_minute": 2000, "capacity_mean_seconds": 3}
+TRAFFIC = {"capacity_requests_per_minute": 400, "capacity_mean_seconds": 30}
+AT_ONCE = 200  # by Little's law
 STEP = re.compile(r"(\d+) at once: p95 ([\d.]+) s, (\d+) of (\d+) failed, [\d.]+/s")
 AGENT = "digiz-load-balancing-measure"
 
@@ -110,6 +112,7 @@ def check_where_the_load_went(stack: Stack, worked: dict[str, float], requests: 
 def check_that_it_feeds_the_formula(stack: Stack, safe: int, text: str) -> None:
     """The advice goes by it, and the variable that is named gives the same advice again."""
     assert f"One replica {safe} at once, planned to 70 %" in text
+    assert f"Replicas {math.ceil(AT_ONCE / (0.7 * safe)) + 1} (deploy with" in text
     assert f"To reckon with it again: -e capacity_safe_concurrency={safe}" in text
     again = said(stack.must("capacity", capacity_safe_concurrency=safe, **TRAFFIC))
     advice = re.compile(r"Replicas +\d+ \(deploy .*? one of them lost")
