@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tests.runner import importer
 from tests.runner.cases import BIN, CACHE, OUTPUT, ROOT, Case, check, read_junit, report
 
 NAME = "digiz.load_balancing"
@@ -34,6 +35,7 @@ def build() -> list[Case]:
         if not archives:
             return cases
         cases.append(_contents(archives[0]))
+        cases += importer.run(archives[0], folder)
         extra = {
             "ANSIBLE_COLLECTIONS_PATH": f"{folder / 'tree'}:{ROOT / '.venv' / 'collections'}",
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),  # none: the defaults
@@ -54,7 +56,9 @@ def _contents(archive: Path) -> Case:
 
 
 def _use(folder: Path, extra: dict[str, str]) -> list[Case]:
-    """Import all Python, read all documentation and parse all playbooks, away from the checkout."""
+    """Import all Python, read and lint all documentation and parse all playbooks, away from the
+    checkout.
+    """
     tree = folder / "tree" / "ansible_collections" / "digiz" / "load_balancing"
     cases = []
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
@@ -68,6 +72,9 @@ def _use(folder: Path, extra: dict[str, str]) -> list[Case]:
         if names:
             doc = [str(BIN / "ansible-doc"), "-t", kind, "--json", *names]
             cases.append(check(f"{kind}s", doc, folder, extra))
+    lint = [str(BIN / "antsibull-docs"), "lint-collection-docs", "--plugin-docs"]
+    lint += ["--validate-collection-refs", "dependent", "--disallow-unknown-collection-refs"]
+    cases.append(check("antsibull-docs", [*lint, str(tree)], folder, extra))
     for playbook in sorted((tree / "playbooks").glob("*.yml")):
         syntax = [str(BIN / "ansible-playbook"), "--syntax-check", "-i", "localhost,"]
         name = f"{NAME}.{playbook.stem}"

@@ -69,10 +69,12 @@ def check(
     extra: Mapping[str, str] | None = None,
     timeout: float = 900,
     telling: str = "",
+    forbidden: str = "",
 ) -> Case:
     """Run a command quietly; what it printed is shown only when it fails.
 
-    With ``telling``, a regular expression, only the lines that it matches.
+    With ``telling``, a regular expression, only the lines that it matches. A line that matches
+    ``forbidden`` is a failure whatever the status is.
     """
     start = time.monotonic()
     try:
@@ -88,8 +90,10 @@ def check(
             timeout=timeout,
             check=False,
         )
-        lines = [line for line in done.stdout.strip().splitlines() if re.match(telling, line)]
-        problem = "\n".join(lines) or "no output" if done.returncode else ""
+        printed = done.stdout.strip().splitlines()
+        lines = [line for line in printed if re.match(telling, line)]
+        bad = done.returncode or (forbidden and any(re.match(forbidden, line) for line in printed))
+        problem = "\n".join(lines or printed) or "no output" if bad else ""
     except FileNotFoundError:
         problem = f"{command[0]} is not installed"
     except subprocess.TimeoutExpired:

@@ -112,7 +112,7 @@ PARTS = [
         lambda: rehearse(DEFECTS),
     ),
     Part("python39", "module_utils on Python 3.9, as on old managed hosts", python39.run),
-    Part("build", "build the collection, install it, use it by FQCN", artifact.build),
+    Part("build", "build the collection, import it as Galaxy does, use it by FQCN", artifact.build),
     Part("sanity", "ansible-test sanity", artifact.sanity),
     Part(
         "integration",

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Virtual environments besides .venv, kept below .cache/ until their packages change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.runner.cases import Case, check
+
+MAKE = """
+[ "$(cat "$2/.ready" 2>/dev/null)" = "$3" ] && exit
+"$1" -m venv --clear "$2" &&
+  "$2/bin/python" -m pip install -q --disable-pip-version-check $3 && echo "$3" >"$2/.ready"
+"""
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of this version that runs and makes environments: on PATH, or one of pyenv's.
+
+    A name on PATH proves nothing: pyenv has shims for versions that are not selected, and Debian
+    splits ensurepip off.
+    """
+    name = f"python{version}"
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for candidate in (shutil.which(name), *sorted(map(str, versions.glob(f"*/bin/{name}")))):
+        command = [candidate or name, "-c", "import ssl, venv, ensurepip"]
+        try:
+            if not subprocess.run(command, capture_output=True, check=False).returncode:
+                return command[0]
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def make(folder: Path, python: str, packages: Sequence[str], timeout: float = 900) -> Case:
+    """The case of an environment with these packages; one that is there already is kept."""
+    command = ["sh", "-c", MAKE, "sh", python, str(folder), " ".join(packages)]
+    return check(f"environment {folder.name}", command, timeout=timeout)
