@@ -28,7 +28,7 @@ def test_counts_come_out_of_junit(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(JUNIT, encoding="utf-8")
     found = cases.read_junit(tmp_path / "a.xml")
     assert found[0] == cases.Case("a::passed", 1.5)
-    assert [case.problem for case in found] == ["", "1 != 2", "teardown", ""]
+    assert [case.problem for case in found] == ["", "1 != 2\n…", "teardown", ""]
     assert cases.tally(found) == cases.Tally(passed=1, failed=2, skipped=1)
 
 
@@ -173,3 +173,12 @@ def test_only_the_telling_lines_of_a_failure_are_shown() -> None:
     assert cases.check("x", ["sh", "-c", script], telling="ERROR").problem == "ERROR: a\nERROR: b"
     assert cases.check("x", ["sh", "-c", "exit 3"]).problem == "no output"
     assert cases.check("x", ["sh", "-c", "echo fine"]).problem == ""
+
+
+def test_a_remark_is_a_failure_whatever_the_status() -> None:
+    script = "echo loading; echo 'WARNING: a'"
+    failed = cases.check("x", ["sh", "-c", script], telling="WARN", forbidden="WARN")
+    assert failed.problem == "WARNING: a"
+    broken = cases.check("x", ["sh", "-c", "echo a; exit 1"], telling="WARN", forbidden="WARN")
+    assert broken.problem == "a"
+    assert cases.check("x", ["echo", "a"], telling="WARN", forbidden="WARN").problem == ""
