@@ -15,9 +15,9 @@ from pathlib import Path
 from tests.runner.cases import Case, check
 
 MAKE = """
-[ "$(cat "$2/.ready" 2>/dev/null)" = "$3" ] && exit
+cmp -s "$3" "$2/.ready" && exit
 "$1" -m venv --clear "$2" &&
-  "$2/bin/python" -m pip install -q --disable-pip-version-check $3 && echo "$3" >"$2/.ready"
+  "$2/bin/python" -m pip install -q --disable-pip-version-check -r "$3" && cp "$3" "$2/.ready"
 """
 
 
@@ -39,7 +39,10 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def make(folder: Path, python: str, packages: Sequence[str], timeout: float = 900) -> Case:
-    """The case of an environment with these packages; one that is there already is kept."""
-    command = ["sh", "-c", MAKE, "sh", python, str(folder), " ".join(packages)]
-    return check(f"environment {folder.name}", command, timeout=timeout)
+def make(folder: Path, python: str, packages: Sequence[str]) -> Case:
+    """The case of an environment with these requirements; one that is there already is kept."""
+    wanted = folder.with_suffix(".txt")
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    wanted.write_text("\n".join([*packages, ""]), encoding="utf-8")
+    command = ["sh", "-c", MAKE, "sh", python, str(folder), str(wanted)]
+    return check(f"environment {folder.name}", command)

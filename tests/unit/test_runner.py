@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import artifact, cases, python39
+from tests.runner import artifact, cases, pythons
 from tests.runner.__main__ import arguments
 from tools import docs, install_collections
 
@@ -89,7 +89,7 @@ def test_what_is_shipped(path: str, shipped: bool) -> None:
     assert (artifact.NOT_SHIPPED.search(path) is None) == shipped
 
 
-def test_only_tests_of_module_utils_run_on_the_old_python(tmp_path: Path) -> None:
+def test_only_tests_of_what_hosts_have_run_on_their_pythons(tmp_path: Path) -> None:
     ours = "from ansible_collections.digiz.load_balancing.plugins"
     for name, text, fits in (
         ("a", f"import json\nimport pytest\n{ours}.module_utils import nginx\n", True),
@@ -97,10 +97,13 @@ def test_only_tests_of_module_utils_run_on_the_old_python(tmp_path: Path) -> Non
         ("c", f"{ours}.filter import nginx\n", False),
         ("d", "import ansible.errors\n", False),
         ("e", "from tests.load import wire\n", False),
+        ("f", f"{ours}.modules import image\n", True),
+        ("g", "from ansible.module_utils.basic import AnsibleModule\n", True),
+        ("h", "from ansible_collections.community.crypto.plugins import x\n", False),
     ):
         path = tmp_path / f"{name}.py"
         path.write_text(text, encoding="utf-8")
-        assert python39.fits(path) is fits, name
+        assert pythons.fits(path) is fits, name
 
 
 def test_descriptions_become_markdown() -> None:
