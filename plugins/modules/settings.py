@@ -33,7 +33,18 @@ options:
     description: The playbook whose variables are checked.
     type: str
     required: true
-    choices: [deploy, scale, verify, rollback, drill, capacity, remove]
+    choices:
+      - deploy
+      - scale
+      - verify
+      - rollback
+      - drill
+      - traffic
+      - monitor
+      - capacity
+      - certificate
+      - maintenance
+      - remove
 """
 
 EXAMPLES = r"""

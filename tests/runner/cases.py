@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -138,6 +139,12 @@ def read_junit(path: Path) -> list[Case]:
             )
         )
     return cases
+
+
+def read_coverage(path: Path) -> float:
+    """Per cent of the lines that were run, out of coverage's XML report, rounded down to tenths."""
+    rate = float(ET.parse(path).getroot().get("line-rate", "0"))
+    return math.floor(1000 * rate) / 10
 
 
 def _problem(node: ET.Element) -> str:

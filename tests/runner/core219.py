@@ -46,7 +46,7 @@ def run() -> list[Case]:
     return [
         made,
         version,
-        *pytest("core219-unit", ["-n", "2", "tests/unit"], own, path),
+        *pytest("core219-unit", ["-n", "2", "tests/unit"], path, own),
         *artifact.sanity(programs, PYTHON, "core219-"),
-        *pytest("core219-deploy", ["-m", "rollout", "tests/e2e/test_one_life.py"], own, path),
+        *pytest("core219-deploy", ["-m", "rollout", "tests/e2e/test_one_life.py"], path, own),
     ]

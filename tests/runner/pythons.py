@@ -93,7 +93,7 @@ def run_one(version: str) -> list[Case]:
         made,
         check(f"compile {version}", [own, "-c", COMPILE_ALL, *plugins]),
         check(f"import {version}", [own, "-c", IMPORT_ALL, *PACKAGES_OF_OURS], extra=path),
-        *pytest(f"{name}-unit", ["-n", "2", *files], own, path),
+        *pytest(f"{name}-unit", ["-n", "2", *files], path, own),
     ]
 
 

@@ -18,8 +18,8 @@ NO_TESTS = 5  # pytest's exit status when nothing was collected
 def pytest(
     name: str,
     arguments: Sequence[str],
-    python: str = PYTHON,
     extra: Mapping[str, str] | None = None,
+    python: str = PYTHON,
 ) -> list[Case]:
     """Run pytest with its output in view; its JUnit file is the result."""
     OUTPUT.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import ssl
-import struct
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     programs,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
+from tests.unit.fakes.engine_host import elf
 
 ALL = ["engine", "client", "compose", "buildx", "sdk", "busybox", "logrotate"]
 GOOD = engine_state.EngineState(
@@ -117,16 +117,6 @@ def test_an_interpreter_without_the_sdk_is_told() -> None:
 )
 def test_versions(text: str, version: tuple[int, ...]) -> None:
     assert engine_state.version_tuple(text) == version
-
-
-def elf(kinds: list[int], wide: bool = True) -> bytes:
-    """The head of an ELF program with program headers of these types."""
-    head = bytearray(64 if wide else 52)
-    head[:6] = b"\x7fELF" + (b"\x02" if wide else b"\x01") + b"\x01"
-    size = 56 if wide else 32
-    struct.pack_into("<Q" if wide else "<I", head, 32 if wide else 28, len(head))
-    struct.pack_into("<HH", head, 54 if wide else 42, size, len(kinds))
-    return bytes(head) + b"".join(struct.pack("<I", kind).ljust(size, b"\0") for kind in kinds)
 
 
 @pytest.mark.parametrize("wide", [True, False])

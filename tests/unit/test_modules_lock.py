@@ -11,7 +11,6 @@ from pathlib import Path
 
 import docker.errors
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import read_text
@@ -19,7 +18,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.lock import D
 from ansible_collections.digiz.load_balancing.plugins.module_utils.secret_store import SecretStore
 from ansible_collections.digiz.load_balancing.plugins.modules import deploy_lock, removal
 from tests.unit.fakes.host import SimulatedHost
-from tests.unit.fakes.modules import Face
+from tests.unit.fakes.modules import Face, warnings_of
 
 
 @pytest.fixture(name="there")
@@ -63,8 +62,7 @@ def test_a_stale_lock_is_taken_over_with_a_warning(
     there: SimulatedHost, lock: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Ansible shows a warning once in a process, so a test before this one may have had it.
-    warnings: list[str] = []
-    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
+    warnings = warnings_of(monkeypatch)
     DeployLock(there.paths, clock=lambda: 1.0).acquire("ana", "laptop", "deploy")
     taken = lock.run(who="ben")
     assert taken["taken_over"].startswith("deploy by ana from laptop since ")

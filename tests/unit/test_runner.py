@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import artifact, cases, pythons
+from tests.runner import artifact, cases, parts, pythons
 from tests.runner.__main__ import arguments
 from tools import docs, install_collections
 
@@ -58,6 +58,21 @@ def test_what_is_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_command_that_is_not_there_is_a_failure() -> None:
     assert cases.check("x", ["no-such-command"]).problem == "no-such-command is not installed"
+
+
+@pytest.mark.parametrize(
+    ("rate", "name", "enough"),
+    [
+        ("0.95", "coverage of plugins: 95.0 % of lines, 95 wanted", True),
+        ("0.9499", "coverage of plugins: 94.9 % of lines, 95 wanted", False),
+    ],
+)
+def test_the_bar_of_the_coverage(tmp_path: Path, rate: str, name: str, enough: bool) -> None:
+    path = tmp_path / "coverage.xml"
+    assert parts.coverage(path).problem == "there is no report of it"
+    path.write_text(f'<coverage line-rate="{rate}" branch-rate="1"/>', encoding="utf-8")
+    case = parts.coverage(path)
+    assert (case.name, not case.problem) == (name, enough)
 
 
 def test_parts_keep_their_order() -> None:

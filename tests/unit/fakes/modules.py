@@ -14,10 +14,42 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from tests.unit.fakes.host import SimulatedHost
+
+
+def warnings_of(patch: pytest.MonkeyPatch) -> list[str]:
+    """What modules warn of from now on. In one process with the controller's side Ansible shows it
+    at once and leaves it out of the result.
+    """
+    found: list[str] = []
+    patch.setattr(AnsibleModule, "warn", lambda _module, text: found.append(text))
+    return found
+
+
+def run(module: ModuleType, check: bool = False, **options: Any) -> dict[str, Any]:
+    """Run a module with these options; gives its result, failed or not."""
+    given = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+    output = io.StringIO()
+    with (
+        patch_module_args(given),
+        contextlib.redirect_stdout(output),
+        pytest.raises(SystemExit) as ended,
+    ):
+        module.main()
+    result: dict[str, Any] = json.loads(output.getvalue())
+    assert bool(ended.value.code) == bool(result.get("failed"))
+    return result
+
+
+def fail(module: ModuleType, check: bool = False, **options: Any) -> str:
+    """Run a module, which must fail; gives its message."""
+    result = run(module, check, **options)
+    assert result.get("failed"), result
+    return str(result["msg"])
 
 
 class Face:
@@ -31,18 +63,9 @@ class Face:
         """Run it with these options for the stack ``shop``; gives its result, failed or not. An
         option that is None is not given.
         """
-        chosen = {"stack": "shop", **options, "_ansible_check_mode": check, "_ansible_diff": True}
+        chosen = {"stack": "shop", **options}
         given = {key: value for key, value in chosen.items() if value is not None}
-        output = io.StringIO()
-        with (
-            patch_module_args(given),
-            contextlib.redirect_stdout(output),
-            pytest.raises(SystemExit) as ended,
-        ):
-            self._module.main()
-        result: dict[str, Any] = json.loads(output.getvalue())
-        assert bool(ended.value.code) == bool(result.get("failed"))
-        return result
+        return run(self._module, check, **given)
 
     def fail(self, check: bool = False, **options: Any) -> str:
         """Run it, which must fail; gives its message."""
