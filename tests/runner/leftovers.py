@@ -59,8 +59,15 @@ def docker(*arguments: str) -> list[str]:
     return done.stdout.splitlines() if done.returncode == 0 else []
 
 
+def started(root: Path = Path("/")) -> Machine:
+    """What this run has started and still runs: all that a part without an engine can leave."""
+    proc = root / "proc"
+    mine = {**processes.below(os.getpid(), proc), **processes.marked(processes.mark(), proc)}
+    return {"process": mine}
+
+
 def machine(root: Path = Path("/")) -> Machine:
-    """What tests can leave behind and what is there now."""
+    """What tests can leave behind and what is there now. Assumes one run of tests at a time."""
     found: Machine = {}
     for kind, command in DOCKER.items():
         lines = (line.partition("\t") for line in docker(*command))
@@ -68,12 +75,7 @@ def machine(root: Path = Path("/")) -> Machine:
     found["file"] = {str(path): "" for pattern in FILES for path in root.glob(pattern)}
     settings = [path for name in KERNEL if (path := root / name).exists()]
     found["setting"] = {f"{path} = {path.read_text('ascii').strip()}": "" for path in settings}
-    proc = root / "proc"
-    found["process"] = {
-        **processes.orphans(proc),
-        **processes.below(os.getpid(), proc),
-        **processes.marked(processes.mark(), proc),
-    }
+    found["process"] = {**processes.orphans(root / "proc"), **started(root)["process"]}
     return found
 
 
@@ -97,7 +99,7 @@ def split(new: Machine) -> tuple[list[str], list[str]]:
     return bad, kept
 
 
-def compare(before: Machine, look: Callable[[], Machine] = machine, settle: float = SETTLE) -> Case:
+def compare(before: Machine, look: Callable[[], Machine], settle: float = SETTLE) -> Case:
     """The case of what is left, told as soon as nothing is or the time to settle is over."""
     start = time.monotonic()
     bad, kept = split(difference(before, look()))

@@ -73,7 +73,7 @@ def test_a_new_one_may_take_a_moment(there: SimulatedHost, monkeypatch: pytest.M
         if there.clock.now > begun + 3 and waiting:
             start(waiting.pop())
 
-    monkeypatch.setattr(Nginx, "start", lambda nginx: waiting.append(nginx))
+    monkeypatch.setattr(Nginx, "start", waiting.append)
     monkeypatch.setattr(there.clock, "sleep", later)
     assert one.carry_out().startswith("balancer replaced, new one ready after 3.")
     assert revisions(there) == ["b2"]

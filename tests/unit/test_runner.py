@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import artifact, cases, parts, pythons
+from tests.runner import artifact, cases, core219, environments, parts, pythons
 from tests.runner.__main__ import arguments
 from tools import docs, install_collections
 
+# Makes a folder with a program that succeeds, as the module venv does.
+FAKE_PYTHON = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/calls"
+mkdir -p "$4/bin" && printf '#!/bin/sh\\n' >"$4/bin/python" && chmod +x "$4/bin/python"
+"""
 JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="passed" time="1.5"/>
 <testcase classname="a" name="failed"><failure message="1 != 2">…</failure></testcase>
@@ -200,3 +205,40 @@ def test_a_remark_is_a_failure_whatever_the_status() -> None:
     broken = cases.check("x", ["sh", "-c", "echo a; exit 1"], telling="WARN", forbidden="WARN")
     assert broken.problem == "a"
     assert cases.check("x", ["echo", "a"], telling="WARN", forbidden="WARN").problem == ""
+
+
+def test_a_python_that_is_not_there_is_skipped_visibly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a name on PATH that does not run nor one of pyenv's without ensurepip counts."""
+    for name in ("shims/python3.10", "versions/3.10.1/bin/python3.10"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text("#!/bin/sh\nexit 127\n", encoding="ascii")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "shims"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert environments.interpreter("3.10") is None
+    (case,) = pythons.run(["3.10"])
+    assert case.skipped == "there is no Python 3.10 with venv on this machine"
+    (case,) = core219.run()
+    assert case.skipped == "there is no Python 3.11 with venv on this machine"
+    path.write_text("#!/bin/sh\n", encoding="ascii")
+    assert environments.interpreter("3.10") == str(path)
+
+
+def test_an_environment_is_made_anew_when_its_packages_change(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON, encoding="ascii")
+    python.chmod(0o755)
+    for packages, made in ((["a==1", "b"], 1), (["a==1", "b"], 1), (["a==2", "b"], 2)):
+        assert environments.make(tmp_path / "cache" / "x", str(python), packages).problem == ""
+        assert len((tmp_path / "calls").read_text(encoding="ascii").splitlines()) == made
+        kept = (tmp_path / "cache/x/.ready").read_text(encoding="ascii")
+        assert kept == "\n".join([*packages, ""])
+
+
+def test_hosts_have_only_module_utils_of_ansible(tmp_path: Path) -> None:
+    package = pythons.bring_module_utils(pythons.bring_module_utils(tmp_path)) / "ansible"
+    assert sorted(path.name for path in package.iterdir()) == ["__init__.py", "module_utils"]
+    assert (package / "module_utils" / "basic.py").is_file()
