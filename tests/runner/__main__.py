@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -83,6 +84,7 @@ def main() -> int:
     parts = arguments(sys.argv[1:])
     results: list[Result] = []
     interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in good order
     try:
         # The engine is stopped when the generator ends, also after an interrupt.
         with contextlib.closing(run(parts)) as every:

@@ -58,7 +58,10 @@ def _read(path: Path) -> Run | None:
 
 @contextmanager
 def recorded(started_engine: bool, path: Path = RECORD) -> Iterator[None]:
-    """Keep a record while the block runs, unless a living run keeps one."""
+    """Keep a record while the block runs, unless a living run keeps one.
+
+    A block that is interrupted is cleaned up after at once: what ran in it was not waited for.
+    """
     other = _read(path)
     if other and processes.is_alive(other.runner):
         yield
@@ -68,6 +71,9 @@ def recorded(started_engine: bool, path: Path = RECORD) -> Iterator[None]:
     path.write_text(json.dumps(vars(run)), encoding="utf-8")
     try:
         yield
+    except BaseException:
+        tell(clean(run, alone=False))
+        raise
     finally:
         path.unlink(missing_ok=True)
 
@@ -91,9 +97,16 @@ def clean(run: Run | None, alone: bool) -> list[str]:
         for name in sorted(things):
             remove(kind, name)
             told.append(f"{kind} {name}")
-    for setting in difference(run.before, machine())["setting"] if run else {}:
-        told.append(f"{setting} is not as that run found it, and stays")
+    stays = difference(run.before, machine()) if run else {}
+    for name in (*stays.get("setting", {}), *stays.get("file", {})):
+        told.append(f"{name} is not as that run found it, and stays")
     return told
+
+
+def tell(removed: list[str]) -> None:
+    """Say what was removed."""
+    for words in removed:
+        print(f"  left by a run that did not end: {words}", flush=True)
 
 
 def remove(kind: str, name: str) -> None:

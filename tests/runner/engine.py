@@ -37,8 +37,7 @@ def engine() -> Iterator[Case]:
     command = [str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", playbook]
     case = check("prepare", command, timeout=1800)
     try:
-        for words in earlier.clean(unfinished, alone=not found_running):
-            print(f"  removed, left by an earlier run: {words}", flush=True)
+        earlier.tell(earlier.clean(unfinished, alone=not found_running))
         with earlier.recorded(started_engine=to_stop):
             yield case
     finally:

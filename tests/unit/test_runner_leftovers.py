@@ -174,7 +174,10 @@ def test_a_killed_run_is_cleaned_up_and_told(monkeypatch: pytest.MonkeyPatch) ->
     commands: list[tuple[str, ...]] = []
     unlinked: list[str] = []
     real = earlier.remove
-    monkeypatch.setattr(earlier, "machine", with_stack)
+    after = with_stack()
+    del after["file"]["/opt/lbtest-roll"]
+    machines = iter([with_stack(), after])
+    monkeypatch.setattr(earlier, "machine", lambda: next(machines))
     monkeypatch.setattr(earlier, "docker", lambda *words: commands.append(words))
     monkeypatch.setattr(
         earlier,
@@ -193,6 +196,7 @@ def test_a_killed_run_is_cleaned_up_and_told(monkeypatch: pytest.MonkeyPatch) ->
         "network lbtest-roll_default",
         "volume lbtest-roll_database",
         "/proc/sys/x = 1 is not as that run found it, and stays",
+        "/etc/sysctl.d/60-digiz-load-balancing.conf is not as that run found it, and stays",
     ]
     assert unlinked == ["/opt/lbtest-roll"]
     assert commands == [
@@ -234,6 +238,29 @@ def test_the_record_is_there_while_a_run_is(
     assert (left.started_engine, left.before) == (True, BEFORE)
     path.write_text("{", encoding="utf-8")
     assert earlier.unfinished(path) is None
+
+
+def test_what_an_interrupt_leaves_is_removed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(processes.VARIABLE, "")
+    machines = iter([BEFORE, with_stack(), with_stack()])
+    monkeypatch.setattr(earlier, "machine", lambda: next(machines))
+    gone: list[tuple[str, str]] = []
+    monkeypatch.setattr(earlier, "remove", lambda *thing: gone.append(thing))
+    path = tmp_path / "run.json"
+
+    def interrupted() -> None:
+        with earlier.recorded(started_engine=False, path=path):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert ("container", "lbtest-roll-app-1") in gone
+    assert (
+        "  left by a run that did not end: volume lbtest-roll_database" in capsys.readouterr().out
+    )
+    assert not path.exists()
 
 
 def test_a_living_run_keeps_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
