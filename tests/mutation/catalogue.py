@@ -1,0 +1,54 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is mutated, as data: the files of the heart and the unit tests that have to notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CORE = "plugins/module_utils"
+
+
+@dataclass(frozen=True)
+class Area:
+    """Files below plugins/module_utils/, and the files below tests/unit/ whose tests run with
+    their mutants: of those the ones that come through the function in question.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files to mutate, from the root of the checkout."""
+        return tuple(f"{CORE}/{module}.py" for module in self.modules)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The tests as pytest wants them, from the root of the checkout."""
+        return tuple(f"tests/unit/{test}.py" for test in self.tests)
+
+
+AREAS = (
+    Area(
+        "planner",
+        ("plan", "replicas"),
+        ("test_plan", "test_replicas", "test_rollout_simulation"),
+    ),
+    Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
+    Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
+    Area("capacity", ("capacity", "capacity_queue"), ("test_capacity", "test_capacity_queue")),
+    Area(
+        "members",
+        ("nginx_upstream", "balancer"),
+        ("test_nginx_upstream", "test_balancer", "test_balancer_files"),
+    ),
+    Area(
+        "rendering",
+        ("nginx_values", "nginx_limits"),
+        ("test_nginx_limits", "test_nginx_keys", "test_nginx_upstream"),
+    ),
+)
