@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
+from tests.mutation.trial import check as mutation
 from tests.runner import artifact, python39
 from tests.runner.cases import OUTPUT, PYTHON, ROOT, Case, check, environment, read_junit
 
@@ -82,7 +83,7 @@ def _is_shell(name: str, path: Path) -> bool:
 def types() -> list[Case]:
     """mypy, strict: the plugins under their real name, and the packages of the tests."""
     packages = ["ansible_collections.digiz.load_balancing.plugins", "tests.load", "tests.runner"]
-    packages += ["tests.e2e", "tests.defects"]
+    packages += ["tests.e2e", "tests.defects", "tests.mutation"]
     arguments = [word for package in packages for word in ("-p", package)]
     return [
         check("mypy", ["mypy", "--strict", *arguments]),
@@ -110,6 +111,12 @@ PARTS = [
         "defects",
         "seeded defects, each of which a unit test has to notice",
         lambda: rehearse(DEFECTS),
+    ),
+    Part(
+        "mutation",
+        "small mistakes in the heart, each of which a unit test has to notice",
+        mutation,
+        by_name=True,
     ),
     Part("python39", "module_utils on Python 3.9, as on old managed hosts", python39.run),
     Part("build", "build the collection, install it, use it by FQCN", artifact.build),
