@@ -41,11 +41,8 @@ AREAS = (
     Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
     Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
     Area("capacity", ("capacity", "capacity_queue"), ("test_capacity", "test_capacity_queue")),
-    Area(
-        "members",
-        ("nginx_upstream", "balancer"),
-        ("test_nginx_upstream", "test_balancer", "test_balancer_files", "test_handover"),
-    ),
+    Area("members", ("nginx_upstream",), ("test_nginx_upstream",)),
+    Area("publishing", ("balancer",), ("test_balancer", "test_balancer_files", "test_handover")),
     Area(
         "limits",
         ("nginx_values", "nginx_limits"),
