@@ -42,7 +42,11 @@ AREAS = (
     Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
     Area("capacity", ("capacity", "capacity_queue"), ("test_capacity", "test_capacity_queue")),
     Area("members", ("nginx_upstream",), ("test_nginx_upstream",)),
-    Area("publishing", ("balancer",), ("test_balancer", "test_balancer_files", "test_handover")),
+    Area(
+        "publishing",
+        ("balancer",),
+        ("test_balancer", "test_balancer_files", "test_balancer_publishing", "test_handover"),
+    ),
     Area(
         "limits",
         ("nginx_values", "nginx_limits"),
