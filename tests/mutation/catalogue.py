@@ -15,11 +15,16 @@ CORE = "plugins/module_utils"
 class Area:
     """Files below plugins/module_utils/, and the files below tests/unit/ whose tests run with
     their mutants: of those the ones that come through the function in question.
+
+    ``without``: tests that take too long to be run thousands of times. ``digits``: only the
+    mutants whose number ends with one of these are tried, the same ones each time.
     """
 
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    digits: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -31,6 +36,11 @@ class Area:
         """The tests as pytest wants them, from the root of the checkout."""
         return tuple(f"tests/unit/{test}.py" for test in self.tests)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The tests to leave out, in the same form."""
+        return tuple(f"tests/unit/{test.replace('::', '.py::')}" for test in self.without)
+
 
 AREAS = (
     Area(
@@ -40,7 +50,17 @@ AREAS = (
     ),
     Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
     Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
-    Area("capacity", ("capacity", "capacity_queue"), ("test_capacity", "test_capacity_queue")),
+    Area(
+        "capacity",
+        ("capacity", "capacity_queue"),
+        ("test_capacity", "test_capacity_queue"),
+        without=(
+            "test_capacity_queue::test_erlang_agrees_with_a_simulation",
+            "test_capacity_queue::test_other_times_than_exponential_ones_are_near",
+            "test_capacity_queue::test_with_many_places_times_that_vary_much_wait_no_longer_than"
+            "_reckoned",
+        ),
+    ),
     Area("members", ("nginx_upstream",), ("test_nginx_upstream",)),
     Area(
         "publishing",
@@ -82,5 +102,6 @@ AREAS = (
             "test_edge_tls",
             "test_rendered_configurations",
         ),
+        digits="05",
     ),
 )

@@ -29,4 +29,39 @@ class Explained:
         return self.module, self.function, self.old, self.new
 
 
-EXPLAINED: tuple[Explained, ...] = ()
+ONE_MORE_ANYWAY = "a load over its limit needs more than 1.25 times as many to be at 80 % of it"
+NOTHING_RUNS = "no replica is there whose image could be compared, or be replaced with a surge"
+
+EXPLAINED: tuple[Explained, ...] = (
+    Explained(
+        "advice",
+        "_within_bounds",
+        "if count < limits.min_replicas:",
+        "if count <= limits.min_replicas:",
+        "it is called for what is outside the bounds only",
+    ),
+    Explained(
+        "advice",
+        "_proportional",
+        "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))",
+        "return max(count - 1, math.ceil(round(count * part / MARGIN, 6)))",
+        ONE_MORE_ANYWAY,
+    ),
+    Explained(
+        "advice",
+        "_proportional",
+        "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))",
+        "return max(count + 2, math.ceil(round(count * part / MARGIN, 6)))",
+        f"{ONE_MORE_ANYWAY}, from 4 on it is 2 more, and below 4 LARGEST_STEP allows 1",
+    ),
+    *(
+        Explained(
+            "plan",
+            "plan_stack",
+            'desired = Desired(stack.count, stack.revision, "", stack.surge)',
+            f"desired = Desired(stack.count, stack.revision, {rest})",
+            NOTHING_RUNS,
+        )
+        for rest in ("None, stack.surge", "stack.surge", '"", ', '"XXXX", stack.surge')
+    ),
+)

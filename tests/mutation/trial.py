@@ -45,7 +45,7 @@ pytest_add_cli_args=
     -p
     no:cacheprovider
     -p
-    tests.mutation.order
+    tests.mutation.order{left_out}
 pytest_add_cli_args_test_selection=
     {tests}
 timeout_constant=5
@@ -89,7 +89,9 @@ def prepare(work: Path, area: Area, checkout: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(copy / name, target)
     tests = "\n    ".join(area.paths)
-    (work / "setup.cfg").write_text(SETTINGS.format(tests=tests), encoding="utf-8")
+    left_out = "".join(f"\n    --deselect={test}" for test in area.left_out)
+    settings = SETTINGS.format(tests=tests, left_out=left_out)
+    (work / "setup.cfg").write_text(settings, encoding="utf-8")
     (work / "tmp").mkdir()
 
 
@@ -132,9 +134,11 @@ def mutate(area: Area, checkout: Path = ROOT) -> list[Mutant]:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         work = Path(folder)
         prepare(work, area, checkout)
-        run(work, ["mutmut", "run", "--max-children", str(JOBS)])
+        chosen = [f"*__mutmut_*{digit}" for digit in area.digits]
+        run(work, ["mutmut", "run", "--max-children", str(JOBS), *chosen])
         listed = run(work, [sys.executable, "-m", "tests.mutation.listing"])
-    return [Mutant(**each) for each in json.loads(listed)]
+    found = [Mutant(**each) for each in json.loads(listed)]
+    return [one for one in found if not area.digits or one.name[-1] in area.digits]
 
 
 def judge(module: str, mutants: Sequence[Mutant], explained: Sequence[Explained]) -> str:

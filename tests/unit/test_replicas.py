@@ -199,3 +199,13 @@ def test_a_step_survives_the_way_through_ansible() -> None:
     step = rp.Step(rp.DRAIN, ("id1",), ("app-1",))
     assert rp.Step.from_mapping(step.as_dict()) == step
     assert step.as_dict()["text"] == "drain app-1"
+    start = rp.Step(rp.START, count=3)
+    assert start.as_dict() == {
+        "action": "start",
+        "replicas": [],
+        "names": [],
+        "count": 3,
+        "text": "start until 3 of the wanted version are healthy",
+    }
+    assert rp.Step.from_mapping(start.as_dict()) == start
+    assert rp.Step.from_mapping({"action": "join"}) == rp.Step(rp.JOIN)
