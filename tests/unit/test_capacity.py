@@ -95,6 +95,28 @@ def test_a_target_for_waiting() -> None:
     assert advise({**demand, "waiting_seconds": 0.01, "p95_seconds": 7}).for_waiting == 7
 
 
+def test_the_advice_as_ansible_gets_it() -> None:
+    demand = {
+        "requests_per_minute": 61.2345,
+        "mean_seconds": 2,
+        "safe_concurrency": 1,
+        "waiting_seconds": 0.1,
+    }
+    advice = advise(demand)
+    assert advice.as_dict() == {
+        "replicas": 6,
+        "size": advice.size.as_dict(),
+        "traffic_class": "under 100",
+        "offered_concurrency": 2.041,
+        "replicas_needed": 5,
+        "utilisation": 0.3402,
+        "utilisation_without_one": 0.4082,
+        "waiting_seconds": 0.009971,
+        "offers": [offer.as_dict() for offer in advice.offers],
+    }
+    assert advice.offers
+
+
 def test_long_streams_make_requests_wait_longer() -> None:
     demand = {"safe_concurrency": 2, "concurrent_streams": 6, "waiting_seconds": 0.05}
     short = advise({**demand, "stream_seconds": 5}).for_waiting

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import (
+    host,
     network,
     networks,
     not_allowed,
@@ -80,6 +81,17 @@ def test_what_is_no_network_is_named(text: str) -> None:
 def test_networks_are_in_the_order_of_their_numbers_ipv4_first() -> None:
     given = ["2001:db8::/32", "10.0.0.0/8", "9.0.0.0/8", "10.0.0.0/8"]
     assert networks(given, "exempt") == ("9.0.0.0/8", "10.0.0.0/8", "2001:db8::/32")
+
+
+@pytest.mark.parametrize("value", [None, True, 3, ["a"], "", "[::1", "::1]", "1.2.3", "-a"])
+def test_what_is_no_host_is_refused(value: object) -> None:
+    with pytest.raises(LoadBalancingError, match="is not allowed: an IPv4 address, an IPv6"):
+        host(value, "address")
+
+
+def test_the_brackets_of_an_address_are_taken_off() -> None:
+    assert host("[2001:DB8::1]", "address") == "2001:db8::1"
+    assert host("app_1.internal.", "address") == "app_1.internal."
 
 
 @pytest.mark.parametrize("text", ["/a//b", "//", "/a/./b", "/./", "/a/..", "/.."])
