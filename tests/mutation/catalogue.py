@@ -46,14 +46,14 @@ AREAS = (
     Area(
         "planner",
         ("plan", "replicas"),
-        ("test_plan", "test_replicas", "test_rollout_simulation"),
+        ("test_plan", "test_replicas"),
     ),
     Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
     Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
     Area(
         "capacity",
         ("capacity", "capacity_queue"),
-        ("test_capacity", "test_capacity_queue"),
+        ("test_capacity", "test_capacity_queue", "test_capacity_prices"),
         without=(
             "test_capacity_queue::test_erlang_agrees_with_a_simulation",
             "test_capacity_queue::test_other_times_than_exponential_ones_are_near",

@@ -29,39 +29,118 @@ class Explained:
         return self.module, self.function, self.old, self.new
 
 
+def because(
+    why: str, module: str, function: str, *changes: tuple[str, str]
+) -> tuple[Explained, ...]:
+    """Several mutants of one function with one reason."""
+    return tuple(Explained(module, function, old, new, why) for old, new in changes)
+
+
+def variants(old: str, part: str, *others: str) -> tuple[tuple[str, str], ...]:
+    """Changes of one line: one part of it becomes each of the others."""
+    return tuple((old, old.replace(part, other, 1)) for other in others)
+
+
 ONE_MORE_ANYWAY = "a load over its limit needs more than 1.25 times as many to be at 80 % of it"
-NOTHING_RUNS = "no replica is there whose image could be compared, or be replaced with a surge"
+PROPORTIONAL = "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))"
+DESIRED = 'desired = Desired(stack.count, stack.revision, "", stack.surge)'
+BISECTION = "the halving ends at the same number to the last digit that a float has"
 
 EXPLAINED: tuple[Explained, ...] = (
-    Explained(
+    # advice
+    *because(
+        "it is called for what is outside the bounds only",
         "advice",
         "_within_bounds",
-        "if count < limits.min_replicas:",
-        "if count <= limits.min_replicas:",
-        "it is called for what is outside the bounds only",
+        *variants("if count < limits.min_replicas:", "<", "<="),
     ),
-    Explained(
-        "advice",
-        "_proportional",
-        "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))",
-        "return max(count - 1, math.ceil(round(count * part / MARGIN, 6)))",
+    *because(
         ONE_MORE_ANYWAY,
-    ),
-    Explained(
         "advice",
         "_proportional",
-        "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))",
-        "return max(count + 2, math.ceil(round(count * part / MARGIN, 6)))",
-        f"{ONE_MORE_ANYWAY}, from 4 on it is 2 more, and below 4 LARGEST_STEP allows 1",
+        *variants(PROPORTIONAL, "count + 1", "count - 1"),
     ),
-    *(
-        Explained(
-            "plan",
-            "plan_stack",
-            'desired = Desired(stack.count, stack.revision, "", stack.surge)',
-            f"desired = Desired(stack.count, stack.revision, {rest})",
-            NOTHING_RUNS,
-        )
-        for rest in ("None, stack.surge", "stack.surge", '"", ', '"XXXX", stack.surge')
+    *because(
+        f"{ONE_MORE_ANYWAY}; from 4 on that is 2 more, and below 4 LARGEST_STEP allows only 1",
+        "advice",
+        "_proportional",
+        *variants(PROPORTIONAL, "count + 1", "count + 2"),
+    ),
+    # plan
+    *because(
+        "no replica is there whose image could be compared, or be replaced with a surge",
+        "plan",
+        "plan_stack",
+        *variants(DESIRED, '"", stack.surge', "None, stack.surge", '"XXXX", stack.surge'),
+        *variants(DESIRED, '"", stack.surge', "stack.surge", '"", '),
+    ),
+    # capacity
+    *because(
+        "one for the load and one to spare are two already",
+        "capacity",
+        "advise",
+        (
+            "replicas = max(needed, LEAST_IN_PRODUCTION, row.replicas.min)",
+            "replicas = max(needed, row.replicas.min)",
+        ),
+    ),
+    *because(
+        "what floats get wrong is far below either digit",
+        "capacity",
+        "replicas_for_load",
+        *variants("return max(1, math.ceil(round(demand.load / usable, 9)))", "9", "10"),
+    ),
+    *because(
+        "without the early end, the time doubles until it is infinite",
+        "capacity_queue",
+        "response_quantile",
+        *variants("if work.load >= places:", ">=", ">"),
+    ),
+    *because(
+        BISECTION,
+        "capacity_queue",
+        "response_quantile",
+        *variants("while _exceeds(places, work, waiting, high) > 1 - part:", ">", ">="),
+        *variants("low, high = high, 2 * high", "2", "3"),
+        *variants("for _halving in range(60):", "60", "61"),
+        *variants("if _exceeds(places, work, waiting, middle) > 1 - part:", ">", ">="),
+    ),
+    *because(
+        "both forms of the formula give the same there, to more digits than are asked for",
+        "capacity_queue",
+        "_exceeds",
+        *variants("if abs(begun - done) < 1e-9 * done:", "<", "<="),
+        *variants("if abs(begun - done) < 1e-9 * done:", "*", "/"),
+    ),
+    # nginx_values, nginx_limits
+    *because(
+        "the first part is the same however often the text is split",
+        "nginx_values",
+        "not_allowed",
+        *variants(
+            'front = re.split(r"[\\[.]", where, maxsplit=1)[0]', "maxsplit=1", "", "maxsplit=2"
+        ),
+    ),
+    *because(
+        "the error is caught, and told in other words",
+        "nginx_values",
+        "network",
+        ("raise ValueError(found)", "raise ValueError(None)"),
+    ),
+    *because(
+        "the error is caught, and told in other words",
+        "nginx_values",
+        "_without_zone",
+        ("raise ValueError(text)", "raise ValueError(None)"),
+    ),
+    *because(
+        "the text is in lower case, so it has no X that could be taken off",
+        "nginx_limits",
+        "_name_of",
+        *variants(
+            'words = re.sub(r"[^a-z0-9]+", "_", prefix.lower()).strip("_")[:32]',
+            '.strip("_")',
+            '.strip("XX_XX")',
+        ),
     ),
 )

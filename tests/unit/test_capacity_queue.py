@@ -160,6 +160,8 @@ def test_no_response_quantile_without_enough_places_or_for_all_requests() -> Non
     with pytest.raises(LoadBalancingError) as refused:
         response_quantile(2, Work(1.0, 1.0), 1.0)
     assert str(refused.value) == "part: 1.0 is not allowed: a number between 0 and 1."
+    with pytest.raises(LoadBalancingError):
+        response_quantile(2, Work(1.0, 1.0), 0.0)
 
 
 @given(st.integers(1, 60), st.floats(0.01, 0.99), st.floats(0.01, 60), st.floats(0.05, 0.99))
