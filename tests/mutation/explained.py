@@ -44,6 +44,7 @@ def variants(old: str, part: str, *others: str) -> tuple[tuple[str, str], ...]:
 ONE_MORE_ANYWAY = "a load over its limit needs more than 1.25 times as many to be at 80 % of it"
 PROPORTIONAL = "return max(count + 1, math.ceil(round(count * part / MARGIN, 6)))"
 DESIRED = 'desired = Desired(stack.count, stack.revision, "", stack.surge)'
+LOWER_CASE = "a size is written in lower case however it was given"
 BISECTION = "the halving ends at the same number to the last digit that a float has"
 
 EXPLAINED: tuple[Explained, ...] = (
@@ -142,5 +143,65 @@ EXPLAINED: tuple[Explained, ...] = (
             '.strip("_")',
             '.strip("XX_XX")',
         ),
+    ),
+    *because(
+        "the one is as good as the other: it is taken as if nothing had been given",
+        "nginx_limits",
+        "Limit.parse",
+        *variants(
+            'delay=parse_delay(given.get("delay", "nodelay"), burst, f"{where}.delay"),',
+            '"nodelay"',
+            "None",
+            "",
+        ),
+    ),
+    *because(
+        LOWER_CASE,
+        "nginx_limits",
+        "Limit.parse",
+        *variants(
+            'zone_size=size(given.get("zone_size", "10m"), f"{where}.zone_size"),', "10m", "10M"
+        ),
+    ),
+    # nginx_upstream
+    *because(
+        "addresses of other kinds are told apart before this is compared",
+        "nginx_upstream",
+        "Member.sort_key",
+        *variants("return (self.backup, 9, 0, self.address, self.port)", "9, 0", "10, 0", "9, 1"),
+        *variants(
+            'return (self.backup, parsed.version, int(parsed), "", self.port)', '""', '"XXXX"'
+        ),
+    ),
+    *because(
+        LOWER_CASE,
+        "nginx_upstream",
+        "upstream",
+        *variants('zone_size: object = "256k",', "k", "K"),
+    ),
+    *because(
+        LOWER_CASE,
+        "nginx_upstream",
+        "upstream_block",
+        *variants('zone_size: object = "256k",', "k", "K"),
+    ),
+    # balancer
+    *because(
+        "this only saves a closer look at what runs, which then decides",
+        "balancer",
+        "Balancer.served_generation",
+        *variants(
+            'rows = [one for one in self.host.containers(role="balancer") '
+            'if one["State"] == "running"]',
+            'role="balancer"',
+            "role=None",
+        ),
+        *variants("if len(rows) > 1:", ">", ">="),
+    ),
+    *because(
+        "the very moment of the deadline",
+        "balancer",
+        "Balancer._reload",
+        *variants("if time.monotonic() > deadline:", ">", ">="),
     ),
 )

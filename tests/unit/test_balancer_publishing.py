@@ -25,7 +25,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_maintena
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.sockets import Worker
-from tests.unit.fakes.engine import Behaviour
+from tests.unit.fakes.engine import WELL, Behaviour
 from tests.unit.fakes.host import SimulatedHost, as_member
 from tests.unit.fakes.nginx import REJECTED
 
@@ -200,3 +200,30 @@ def test_both_ways_to_ask_nginx_end_after_two_seconds(
         (18080, "/status", 2.0),
         (f"/proc/42/root{module.STATUS_SOCKET}", "/status", 2.0),
     ]
+
+
+# the generation of one balancer, and of two
+
+
+@pytest.fixture(name="two")
+def two_fixture(there: SimulatedHost, monkeypatch: pytest.MonkeyPatch) -> SimulatedHost:
+    """Two balancers run; who asks the port that they share is told 5."""
+    there.engine.create("balancer", WELL)
+    monkeypatch.setattr(Balancer, "status", lambda _balancer: {"generation": 5})
+    return there
+
+
+def test_two_balancers_are_asked_one_by_one(two: SimulatedHost) -> None:
+    assert two.balancer().served_generation() == 1
+
+
+def test_two_balancers_that_differ_serve_no_generation(two: SimulatedHost) -> None:
+    two.nginx.generation = 4
+    assert two.balancer().served_generation() is None
+
+
+def test_of_two_balancers_one_that_was_told_to_quit_is_not_asked(two: SimulatedHost) -> None:
+    two.nginx.request_seconds = 60.0
+    two.nginx.quit()
+    assert [one.quitting for one in two.balancer().instances()] == [False, True]
+    assert two.balancer().served_generation() == 5

@@ -319,8 +319,9 @@ def test_errors_say_what_is_wrong(given_members: object, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a;b", "$x", "a{", "-a", "a\n", "n" * 64])
 def test_a_name_that_nginx_would_misread_is_refused(name: str) -> None:
-    with pytest.raises(LoadBalancingError, match=r"name: .* is not allowed: letters, digits"):
+    with pytest.raises(LoadBalancingError) as caught:
         upstream([], name)
+    assert str(caught.value).startswith(f"name: {name!r} is not allowed: letters, digits")
 
 
 def test_an_unknown_option_of_the_filter_is_an_error() -> None:
@@ -330,3 +331,4 @@ def test_an_unknown_option_of_the_filter_is_an_error() -> None:
 
 def test_the_directive_and_the_filter_agree() -> None:
     assert render([upstream(["10.0.0.1:80"], "x")]) == nginx_upstream(["10.0.0.1:80"], "x")
+    assert render([upstream([])]) == nginx_upstream([])
