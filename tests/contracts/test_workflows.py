@@ -102,7 +102,7 @@ def command_faults(entry: str) -> Iterator[str]:
 
 
 def test_there_are_workflows() -> None:
-    assert WORKFLOWS == ["ci.yml", "release.yml"]
+    assert WORKFLOWS == ["ci.yml", "release.yml", "weekly.yml"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
@@ -200,6 +200,12 @@ def test_every_part_runs_but_the_benchmarks() -> None:
     assert wanted <= run
     assert "benchmarks" not in run
     assert {name for job in jobs() for name in parts(job)} <= NAMES
+
+
+def test_those_by_name_run_weekly_but_the_benchmarks() -> None:
+    """What benchmarks measure on a shared machine says nothing."""
+    run = {name for job in jobs() if job.workflow == "weekly.yml" for name in parts(job)}
+    assert run == {part.name for part in PARTS if part.by_name} - {"benchmarks"}
 
 
 def test_the_matrix_has_the_pinned_releases_of_ansible() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
+from tests.mutation.trial import check as mutation
 from tests.runner import artifact, core219, pythons
 from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
 from tests.runner.suite import pytest
@@ -68,7 +69,7 @@ def _is_shell(name: str, path: Path) -> bool:
 def types() -> list[Case]:
     """mypy, strict: the plugins under their real name, and the packages of the tests."""
     packages = ["ansible_collections.digiz.load_balancing.plugins", "tests.load", "tests.runner"]
-    packages += ["tests.e2e", "tests.defects"]
+    packages += ["tests.e2e", "tests.defects", "tests.mutation"]
     arguments = [word for package in packages for word in ("-p", package)]
     return [
         check("mypy", ["mypy", "--strict", *arguments]),
@@ -110,6 +111,12 @@ PARTS = [
         "defects",
         "seeded defects, each of which a unit test has to notice",
         lambda: rehearse(DEFECTS),
+    ),
+    Part(
+        "mutation",
+        "small mistakes in the heart, each of which a unit test has to notice",
+        mutation,
+        by_name=True,
     ),
     Part(
         "python39",

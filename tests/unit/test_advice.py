@@ -67,6 +67,13 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
     ),
     "cpu, one of a few": (seen(2, cpu_percent=71), History(), 3, UP, ("CPU 71 % > 70 %",)),
     "cpu, half of many": (seen(6, cpu_percent=100), History(), 9, UP, ("CPU 100 % > 70 %",)),
+    "cpu, one of a few however much": (
+        seen(2, cpu_percent=100),
+        History(),
+        3,
+        UP,
+        ("CPU 100 % > 70 %",),
+    ),
     "cpu, the most allowed": (seen(8, cpu_percent=99), History(), 10, UP, ("CPU 99 % > 70 %",)),
     "500 requests/min for three are not too many": (
         seen(3, requests_per_minute=500.0),
@@ -96,8 +103,18 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         STAY,
         (BETWEEN,),
     ),
+    "answers at the limit": (seen(response_p95=2), History(), 4, STAY, (BETWEEN,)),
     "memory": (seen(memory_percent=81), History(), 5, UP, ("memory 81 % > 80 %",)),
+    "memory at the limit": (seen(memory_percent=80), History(), 4, STAY, (BETWEEN,)),
     "errors": (seen(error_percent=5.1), History(), 5, UP, ("errors 5.1 % > 5 %",)),
+    "errors at the limit": (seen(error_percent=5), History(), 4, STAY, (BETWEEN,)),
+    "errors of just enough": (
+        seen(error_percent=100, requests=30),
+        History(),
+        5,
+        UP,
+        ("errors 100.0 % > 5 %",),
+    ),
     "errors, but of too few": (
         seen(error_percent=100, requests=29),
         History(),
@@ -167,6 +184,13 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         UP,
         ("errors 60.0 % > 5 %",),
     ),
+    "errors after a change that was no step": (
+        seen(error_percent=60),
+        changed(9999, 4, 4, "errors"),
+        5,
+        UP,
+        ("errors 60.0 % > 5 %",),
+    ),
     "errors that are spent, but cpu": (
         seen(error_percent=60, cpu_percent=71),
         changed(9999, 3, 4, "errors"),
@@ -183,6 +207,20 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         3,
         DOWN,
         (IDLE[0], "0.0 requests/min for each replica < 70"),
+    ),
+    "idle, watched for just long enough": (
+        seen(idle=True, covered_seconds=285),
+        History(),
+        3,
+        DOWN,
+        IDLE,
+    ),
+    "idle, memory would just fit": (
+        seen(5, idle=True, memory_percent=51.2),
+        History(),
+        4,
+        DOWN,
+        IDLE,
     ),
     # Not down
     "the least already": (
@@ -205,6 +243,13 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         4,
         STAY,
         ("CPU 30 % and 10.0 requests/min for each replica: neither too much nor little",),
+    ),
+    "cpu idle, traffic at the limit": (
+        seen(cpu_percent=10, requests_per_minute=280),
+        History(),
+        4,
+        STAY,
+        ("CPU 10 % and 70.0 requests/min for each replica: neither too much nor little",),
     ),
     "idle, cpu unknown": (
         seen(idle=True, cpu_percent=None),
@@ -235,6 +280,17 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         STAY,
         (*IDLE, "but with 3 the response time might be 1.66 s, near the limit 2"),
     ),
+    "idle, but slow and some cpu": (
+        seen(idle=True, response_p95=1.6, cpu_percent=25),
+        History(),
+        4,
+        STAY,
+        (
+            "CPU 25 % < 30 %",
+            IDLE[1],
+            "but with 3 the response time might be 1.80 s, near the limit 2",
+        ),
+    ),
     "idle, but slow for a few only": (
         seen(idle=True, response_p95=1.6, requests=29),
         History(),
@@ -263,6 +319,13 @@ ROWS: dict[str, tuple[Observation, History, int, str, tuple[str, ...]]] = {
         4,
         STAY,
         ("the keeper has watched for 59 s, 60 s are needed",),
+    ),
+    "begun just long ago enough": (
+        seen(cpu_percent=99, covered_seconds=60),
+        History(),
+        6,
+        UP,
+        ("CPU 99 % > 70 %",),
     ),
     "a deploy": (
         seen(12, cpu_percent=99, deploy="deploy by ana"),
@@ -340,6 +403,45 @@ def test_near_limits_of_ones_own(limits: Thresholds, observation: Observation, t
     advice = advise(observation, limits, History())
     assert advice.direction == STAY
     assert advice.reasons[-1] == text
+
+
+@pytest.mark.parametrize(
+    ("limits", "observation", "replicas", "text"),
+    [
+        (Thresholds(up_requests_per_minute=100), seen(), 4, BETWEEN),
+        (Thresholds(max_replicas=40), seen(20, cpu_percent=71), 26, "CPU 71 % > 70 %"),
+        (Thresholds(max_replicas=40), seen(20, cpu_percent=72.9), 27, "CPU 73 % > 70 %"),
+        (Thresholds(max_replicas=40), seen(20, cpu_percent=72.800001), 26, "CPU 73 % > 70 %"),
+        (
+            Thresholds(max_replicas=40, up_requests_per_minute=100),
+            seen(20, requests_per_minute=2020),
+            26,
+            "101.0 requests/min for each replica > 100",
+        ),
+    ],
+    ids=["at the limit", "cpu", "more cpu", "a hair of cpu", "requests"],
+)
+def test_as_many_as_the_load_needs(
+    limits: Thresholds, observation: Observation, replicas: int, text: str
+) -> None:
+    """A load over its limit comes down to 80 % of it, with not one replica more."""
+    advice = advise(observation, limits, History())
+    assert (advice.replicas, advice.reasons) == (replicas, (text,))
+
+
+@pytest.mark.parametrize(
+    ("limits", "observation"),
+    [
+        (Thresholds(up_cpu_percent=1, down_cpu_percent=0.5), seen(idle=True, cpu_percent=0.0)),
+        (Thresholds(up_memory_percent=1), seen(idle=True, memory_percent=None)),
+        (Thresholds(up_response_seconds=1), seen(idle=True, response_p95=None)),
+    ],
+    ids=["cpu", "memory", "response time"],
+)
+def test_what_is_unknown_or_nothing_keeps_no_replica(
+    limits: Thresholds, observation: Observation
+) -> None:
+    assert advise(observation, limits, History()).direction == DOWN
 
 
 def test_causes_are_for_the_history() -> None:
