@@ -129,7 +129,7 @@ class Site:
 
     def __init__(self, paths: StackPaths, order: Order) -> None:
         """Raises LoadBalancingError when it cannot begin: a bad path, no stack, no replica that has
-        traffic, a deploy at work.
+        traffic, in production only one, a deploy at work.
         """
         if order.path and not is_path(order.path):
             raise LoadBalancingError(
@@ -199,6 +199,12 @@ class Site:
             raise LoadBalancingError(
                 f"The stack {self._paths.name} has no replica with traffic. "
                 "Run the playbook verify."
+            )
+        if len(members) == 1 and self._order.mode == "production":
+            raise LoadBalancingError(
+                f"The stack {self._paths.name} has one replica with traffic: loaded until it is "
+                "slow, it would be slow for all users. Scale to two at least, or run the playbook "
+                "verify if there should be more; then run this again."
             )
         return members[-1]
 

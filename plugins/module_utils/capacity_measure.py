@@ -161,4 +161,5 @@ def report(measurement: Measurement, limits: Limits) -> Sequence[str]:
         f"Measured: {measurement.text}",
         f"within p95 {limits.p95_seconds:g} s and {limits.error_percent:g} % errors",
         *[f"  {step.text}" for step in measurement.steps],
+        f"To reckon with it again: -e capacity_safe_concurrency={measurement.safe}",
     ]

@@ -102,7 +102,7 @@ def command_faults(entry: str) -> Iterator[str]:
 
 
 def test_there_are_workflows() -> None:
-    assert WORKFLOWS == ["ci.yml", "release.yml"]
+    assert WORKFLOWS == ["ci.yml", "release.yml", "weekly.yml"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
@@ -193,10 +193,14 @@ def test_scripts_call_programs_that_exist() -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-def test_every_part_runs_but_those_by_name() -> None:
-    run = {name for job in jobs() if job.workflow == "ci.yml" for name in parts(job)}
-    assert run == {part.name for part in PARTS if not part.by_name}
-    assert {name for job in jobs() for name in parts(job)} <= NAMES
+def test_every_part_runs_but_the_benchmarks() -> None:
+    """What benchmarks measure on a shared machine says nothing. The mutation check runs weekly."""
+    run = {
+        workflow: {name for job in jobs() if job.workflow == workflow for name in parts(job)}
+        for workflow in ("ci.yml", "weekly.yml")
+    }
+    assert run["ci.yml"] | run["weekly.yml"] == NAMES - {"benchmarks"}
+    assert {part.name for part in PARTS if not part.by_name} <= run["ci.yml"]
 
 
 def test_the_matrix_has_the_pinned_releases_of_ansible() -> None:

@@ -5,7 +5,8 @@
 """The two commands of the README on hosts that have nothing: Debian 12 and 13 with systemd.
 
 Debian 12 builds everything from Debian's packages: there the engine comes from the next suite, too.
-Debian 13 gets its images the air-gapped way, from an archive, which takes a third of the time.
+Debian 13 gets its images the air-gapped way, from an archive, which takes a third of the time; its
+checkout lies where blanks and signs of systemd's are in the path.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import pytest
 from tests.hosts import Host, running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CHECKOUT = "/srv/checkout"
+CHECKOUTS = {"bookworm": "/srv/checkout", "trixie": "/srv/the checkout at 100%"}
 # What a run leaves in the checkout; a fresh checkout has none of it.
 NOT_COPIED = {".git", ".venv", ".cache", ".ansible", "__pycache__", "output"}
 # Packages that python3-venv needs.
@@ -57,6 +58,11 @@ print(urllib.request.urlopen("http://127.0.0.1:28080/status.json", timeout=5).re
 WHOLE_AFTER_BOOT = 60.0  # seconds
 WHOLE_AFTER_REPAIR = 30.0
 KNOCK_EVERY = 0.2  # seconds, which the limit of requests allows
+# Scaling by the load, within bounds that leave it no choice: it runs, and stays.
+SCALING = "digiz-scaling-chatbot"
+SCALES = {"replicas": "auto", "scale_auto": True, "scale_auto_interval": 60}
+BOUNDS = {"scale_min_replicas": 3, "scale_max_replicas": 3}
+FIRED_AFTER = 120.0  # seconds, of which the interval takes half
 
 pytestmark = pytest.mark.hosts
 
@@ -66,6 +72,7 @@ class Fresh:
     """A fresh host with the checkout, and how long its runs took."""
 
     host: Host
+    checkout: str
     seconds: list[tuple[str, float]] = field(default_factory=list)
 
     def deploy(self, *arguments: str, timeout: float = 900) -> str:
@@ -78,10 +85,10 @@ class Fresh:
 
     def _timed(self, command: list[str], timeout: float) -> str:
         authority = [f"PIP_CERT={AUTHORITY_THERE}"] if AUTHORITY else []
-        path = f"PATH={CHECKOUT}/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+        path = f"PATH={self.checkout}/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
         start = time.monotonic()
         text = self.host.run(
-            "env", f"--chdir={CHECKOUT}", *authority, path, *command, timeout=timeout
+            "env", f"--chdir={self.checkout}", *authority, path, *command, timeout=timeout
         )
         self.seconds.append((" ".join(command), time.monotonic() - start))
         return text
@@ -119,10 +126,12 @@ def fresh_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fr
         tar.add(ROOT, "checkout", filter=_without_leftovers)
     with running(request.param) as host:
         _copy(archive, host, "/srv/checkout.tar")
-        host.run("tar", "-x", "-C", "/srv", "-f", "/srv/checkout.tar")
+        checkout = CHECKOUTS[request.param]
+        host.run("mkdir", checkout)
+        host.run("tar", "-x", "--strip-components=1", "-C", checkout, "-f", "/srv/checkout.tar")
         if AUTHORITY:
             _copy(Path(AUTHORITY).resolve(), host, AUTHORITY_THERE)
-        fresh = Fresh(host)
+        fresh = Fresh(host, checkout)
         yield fresh
         for command, seconds in fresh.seconds:
             print(f"{request.param}: {seconds:6.1f} s  {command}")
@@ -244,6 +253,37 @@ def check_repairs(fresh: Fresh) -> None:
         check_serving(fresh)
 
 
+def check_scaling_timer(fresh: Fresh) -> None:
+    """With ``scale_auto`` systemd runs the playbook from where the checkout lies; it says why it
+    stays, and changes nothing. Without, the timer is gone.
+    """
+    variables = ["--", "-e", json.dumps({**SCALES, **BOUNDS})]
+    there = _units(fresh.host)
+    said = fresh.deploy("--check", *variables)
+    assert "+ExecStart=/bin/sh -c" in said
+    assert _units(fresh.host) == there
+    assert changed(fresh.deploy(*variables)) > 0
+    started = time.monotonic()
+    assert changed(fresh.deploy("--check", *variables)) == 0
+    before = fresh.containers()
+    while time.monotonic() < started + FIRED_AFTER and _shown(fresh, "ExecMainExitTimestamp") == "":
+        time.sleep(1)
+    fresh.seconds.append(("until the timer had run the playbook", time.monotonic() - started))
+    told = fresh.host.run("journalctl", "--no-pager", "-o", "cat", "-u", f"{SCALING}.service")
+    assert [_shown(fresh, "Result"), _shown(fresh, "ExecMainStatus")] == ["success", "0"], told
+    assert "stays at 3: " in told
+    assert changed(told) == 0
+    assert fresh.containers() == before
+    assert changed(fresh.deploy()) > 0
+    assert SCALING not in _units(fresh.host)
+    assert SCALING not in fresh.host.run("systemctl", "list-timers", "--all", "--no-legend")
+
+
+def _shown(fresh: Fresh, name: str) -> str:
+    unit = f"{SCALING}.service"
+    return fresh.host.run("systemctl", "show", "--value", "-p", name, unit)
+
+
 @pytest.mark.parametrize("fresh", ["bookworm"], indirect=True)
 def test_debian_12_from_nothing(fresh: Fresh) -> None:
     """--check, the deploy with the engine and all images made, and a run that changes nothing."""
@@ -256,8 +296,8 @@ def test_debian_12_from_nothing(fresh: Fresh) -> None:
 
 @pytest.mark.parametrize("fresh", ["trixie"], indirect=True)
 def test_debian_13_with_an_archive_of_images(fresh: Fresh, tmp_path: Path) -> None:
-    """The same with images out of an archive; then ansible-playbook literally as in the README, and
-    a restart of the host.
+    """The same with images out of an archive; then ansible-playbook literally as in the README, the
+    timer that scales, repairs, and a restart of the host.
     """
     check_changes_nothing(fresh)
     archive = tmp_path / "images.tar"
@@ -269,5 +309,6 @@ def test_debian_13_with_an_archive_of_images(fresh: Fresh, tmp_path: Path) -> No
     assert changed(fresh.deploy()) == 0
     assert changed(fresh.playbook("deploy.yml", "-e", "replicas=3")) == 0
     check_serving(fresh)
+    check_scaling_timer(fresh)
     check_repairs(fresh)
     check_restart(fresh)

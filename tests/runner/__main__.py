@@ -2,39 +2,33 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line of ./test.sh: which parts to run, and the table at the end."""
+"""The command line of ./test.sh: which parts to run, one after another."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 
-from tests.runner.cases import OUTPUT, Case, Tally, report, tally, write_junit
+from tests.runner import leftovers
+from tests.runner.cases import OUTPUT, Case, extend_junit, report, write_junit
 from tests.runner.engine import engine
 from tests.runner.parts import PARTS, Part
-
-
-@dataclass(frozen=True)
-class Result:
-    """A part that has run."""
-
-    name: str
-    tally: Tally
-    seconds: float
+from tests.runner.summary import Result, summary
 
 
 def arguments(words: Sequence[str]) -> list[Part]:
     """The parts that are asked for, in the order in which they run."""
     listed = "\n".join(f"  {part.name:<12} {part.what}" for part in PARTS)
+    named = ", ".join(part.name for part in PARTS if part.by_name)
     parser = argparse.ArgumentParser(
         prog="./test.sh",
         description="Run every check, or the parts that are named, or `fast`: those that need "
         "neither Docker nor root.",
-        epilog=f"parts, in their order:\n{listed}\n\nBenchmarks run by their name only. "
+        epilog=f"parts, in their order:\n{listed}\n\nRun by their names only: {named}. "
         "JUnit files are left in tests/output/.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,10 +44,12 @@ def arguments(words: Sequence[str]) -> list[Part]:
 
 
 def run_part(part: Part) -> Result:
-    """One part under its heading, its JUnit file included."""
+    """One part under its heading, its JUnit file and what it leaves behind included."""
     print(f"\n== {part.name}: {part.what}", flush=True)
     junit = OUTPUT / f"{part.name}.xml"
     junit.unlink(missing_ok=True)
+    look = leftovers.machine if part.needs_engine else leftovers.started
+    before = look()
     start = time.monotonic()
     try:
         cases = part.run()
@@ -61,7 +57,9 @@ def run_part(part: Part) -> Result:
         cases = [report(Case(part.name, time.monotonic() - start, repr(error)))]
     if not junit.exists():
         write_junit(part.name, cases)
-    return Result(part.name, tally(cases), time.monotonic() - start)
+    left = leftovers.compare(before, look)
+    extend_junit(part.name, [left])
+    return Result(part.name, (*cases, left), time.monotonic() - start)
 
 
 def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
@@ -75,7 +73,7 @@ def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
     print("\n== engine: a Docker engine and the images that the tests use", flush=True)
     start = time.monotonic()
     with engine() as prepared:
-        yield Result("engine", tally([prepared]), time.monotonic() - start)
+        yield Result("engine", (prepared,), time.monotonic() - start)
         if not prepared.problem:
             for part in heavy:
                 yield run_part(part)
@@ -86,6 +84,7 @@ def main() -> int:
     parts = arguments(sys.argv[1:])
     results: list[Result] = []
     interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in good order
     try:
         # The engine is stopped when the generator ends, also after an interrupt.
         with contextlib.closing(run(parts)) as every:
@@ -94,14 +93,8 @@ def main() -> int:
     except KeyboardInterrupt:
         interrupted = True
         print("\ninterrupted", flush=True)
-    print(f"\n{'part':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}")
-    for result in results:
-        count = result.tally
-        figures = f"{count.passed:>8}{count.failed:>8}{count.skipped:>9}{result.seconds:>10.1f}"
-        print(f"{result.name:<14}{figures}")
-    total = sum((result.tally for result in results), Tally())
-    print(f"\n{total}", flush=True)
-    return 1 if interrupted or total.failed else 0
+    print("\n" + "\n".join(summary(results)), flush=True)
+    return 1 if interrupted or any(result.tally.failed for result in results) else 0
 
 
 if __name__ == "__main__":

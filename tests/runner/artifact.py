@@ -10,14 +10,25 @@ import os
 import re
 import shutil
 import sys
-import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
 
-from tests.runner.cases import BIN, CACHE, OUTPUT, ROOT, Case, check, read_junit, report
+from tests.runner import importer
+from tests.runner.cases import (
+    BIN,
+    CACHE,
+    OUTPUT,
+    ROOT,
+    Case,
+    check,
+    environment,
+    read_junit,
+    report,
+)
 
 NAME = "digiz.load_balancing"
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"  # the Python of .venv
 # What a checkout has besides the collection.
 NOT_SHIPPED = re.compile(
     r"^(collections|tests/output|\.[^/]+)(/|$)|(^|/)__pycache__(/|$)|\.tar\.gz$"
@@ -34,6 +45,7 @@ def build() -> list[Case]:
         if not archives:
             return cases
         cases.append(_contents(archives[0]))
+        cases += importer.run(archives[0], folder)
         extra = {
             "ANSIBLE_COLLECTIONS_PATH": f"{folder / 'tree'}:{ROOT / '.venv' / 'collections'}",
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),  # none: the defaults
@@ -54,7 +66,9 @@ def _contents(archive: Path) -> Case:
 
 
 def _use(folder: Path, extra: dict[str, str]) -> list[Case]:
-    """Import all Python, read all documentation and parse all playbooks, away from the checkout."""
+    """Import all Python, read and lint all documentation and parse all playbooks, away from the
+    checkout.
+    """
     tree = folder / "tree" / "ansible_collections" / "digiz" / "load_balancing"
     cases = []
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
@@ -68,6 +82,9 @@ def _use(folder: Path, extra: dict[str, str]) -> list[Case]:
         if names:
             doc = [str(BIN / "ansible-doc"), "-t", kind, "--json", *names]
             cases.append(check(f"{kind}s", doc, folder, extra))
+    lint = [str(BIN / "antsibull-docs"), "lint-collection-docs", "--plugin-docs"]
+    lint += ["--validate-collection-refs", "dependent", "--disallow-unknown-collection-refs"]
+    cases.append(check("antsibull-docs", [*lint, str(tree)], folder, extra))
     for playbook in sorted((tree / "playbooks").glob("*.yml")):
         syntax = [str(BIN / "ansible-playbook"), "--syntax-check", "-i", "localhost,"]
         name = f"{NAME}.{playbook.stem}"
@@ -80,18 +97,21 @@ def _dotted(path: Path, tree: Path) -> str:
     return ".".join([NAME, *relative.parts])
 
 
-def sanity() -> list[Case]:
+def sanity(programs: Path = BIN, python: str = RUNNING, prefix: str = "") -> list[Case]:
     """ansible-test sanity on a copy, because it insists on a real path that ends in the name.
 
     The copy lies outside the checkout, else git's list of what is ignored there would count. The
     environments stay below .cache/, so that nothing gets into the user's home folder.
+
+    :param programs: where the ansible-test is; it runs on the Python of its environment.
+    :param prefix: what the names of the JUnit files begin with.
     """
-    home = CACHE / "ansible-test"
-    _place_get_pip(home)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [str(BIN / "ansible-test"), "sanity", "--venv", "--python", version]
+    home = CACHE / f"{prefix}ansible-test"
+    _place_get_pip(home, programs.parent / "lib" / f"python{python}" / "site-packages")
+    command = [str(programs / "ansible-test"), "sanity", "--venv", "--python", python]
     pip_cache = os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
-    extra = {"HOME": str(home), "PIP_CACHE_DIR": pip_cache}
+    path = f"{programs}{os.pathsep}{environment()['PATH']}"
+    extra = {"HOME": str(home), "PIP_CACHE_DIR": pip_cache, "PATH": path}
     cases: list[Case] = []
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "ansible_collections" / "digiz" / "load_balancing"
@@ -101,7 +121,7 @@ def sanity() -> list[Case]:
         case = check("ansible-test", command, tree, extra, timeout=1500, telling=telling)
         OUTPUT.mkdir(parents=True, exist_ok=True)
         for junit in sorted((tree / "tests" / "output" / "junit").glob("*.xml")):
-            shutil.copy(junit, OUTPUT / junit.name)
+            shutil.copy(junit, OUTPUT / (prefix + junit.name))
             cases.extend(read_junit(junit))
     if case.problem and not any(found.problem for found in cases):
         return [*cases, case]
@@ -113,10 +133,9 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if NOT_SHIPPED.search((base / name).as_posix())}
 
 
-def _place_get_pip(home: Path) -> None:
+def _place_get_pip(home: Path, packages: Path) -> None:
     """Lay our bootstrap of pip where ansible-test keeps what it has downloaded."""
-    package = Path(sysconfig.get_path("purelib")) / "ansible_test"
-    source = package / "_internal" / "python_requirements.py"
+    source = packages / "ansible_test" / "_internal" / "python_requirements.py"
     for version in re.findall(r"pip='([\d.]+)'", source.read_text(encoding="utf-8")):
         name = f"get_pip_{version.replace('.', '_')}.py"
         place = home / ".ansible" / "test" / "cache" / name

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Docker engine for the parts that need one; started and stopped here if there is none running.
-
-A machine that is used again may have containers of an earlier, killed run: they come back with the
-engine and hold its ports. They are told by the names of their stacks, which begin with ``lbtest``.
-"""
+"""A Docker engine for the parts that need one; started and stopped here if none is running."""
 
 from __future__ import annotations
 
@@ -18,61 +14,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.runner import earlier
 from tests.runner.cases import BIN, ROOT, Case, check, environment
+from tests.runner.leftovers import docker
 
-PREFIX = "lbtest"
-STACK_LABEL = "digiz.load_balancing.stack"
-PROJECT_LABEL = "com.docker.compose.project"
 PID_FILE = Path("/run/docker.pid")
 STOP_TIMEOUT = 60  # seconds
 
 
-def _docker(*arguments: str) -> list[str]:
-    """The lines that a docker command printed; nothing when it failed or there is no docker."""
-    try:
-        done = subprocess.run(
-            ["docker", *arguments], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return []
-    return done.stdout.split("\n") if done.returncode == 0 else []
-
-
 def is_running() -> bool:
     """Whether an engine answers."""
-    return any(_docker("version", "--format", "{{.Server.Version}}"))
+    return any(docker("version", "--format", "{{.Server.Version}}"))
 
 
 @contextmanager
 def engine() -> Iterator[Case]:
     """An engine with what the tests need on it. Yields the case of its preparation."""
     found_running = is_running()
+    unfinished = earlier.unfinished()
+    to_stop = not found_running or (unfinished is not None and unfinished.started_engine)
     playbook = str(ROOT / "tools" / "start_engine.yml")
     command = [str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", playbook]
     case = check("prepare", command, timeout=1800)
     try:
-        if not found_running:
-            remove_leftovers()
-        yield case
+        earlier.tell(earlier.clean(unfinished, alone=not found_running))
+        with earlier.recorded(started_engine=to_stop):
+            yield case
     finally:
-        if not found_running:
+        if to_stop:
             stop()
-
-
-def remove_leftovers() -> None:
-    """Remove containers, networks and volumes of tests. Only for an engine that we started."""
-    for kind, label in (
-        ("container", STACK_LABEL),
-        ("network", PROJECT_LABEL),
-        ("volume", PROJECT_LABEL),
-    ):
-        every = ["--all"] if kind == "container" else []
-        field = "{{.Name}}" if kind == "volume" else "{{.ID}}"
-        form = field + ' {{.Label "' + label + '"}}'
-        for line in _docker(kind, "ls", *every, "--filter", f"label={label}", "--format", form):
-            name, _space, stack = line.partition(" ")
-            if stack.startswith(PREFIX):
-                _docker(kind, "rm", "--force", name)
 
 
 def stop() -> None:

@@ -6,33 +6,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
-from tests.runner import artifact, python39
-from tests.runner.cases import (
-    OUTPUT,
-    PYTHON,
-    ROOT,
-    Case,
-    check,
-    checks,
-    environment,
-    read_coverage,
-    read_junit,
-    report,
-)
+from tests.mutation.trial import check as mutation
+from tests.runner import artifact, core219, pythons
+from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
+from tests.runner.suite import pytest
 
 LINES_WANTED = 95.0
 """Per cent of the lines of plugins/ that the unit tests have to run."""
-
-NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 
 @dataclass(frozen=True)
@@ -47,29 +34,6 @@ class Part:
     fast: bool = False
     needs_engine: bool = False
     by_name: bool = False
-
-
-def pytest(
-    part: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None
-) -> list[Case]:
-    """Run pytest with its output in view; its JUnit file is the result."""
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    junit = OUTPUT / f"{part}.xml"
-    junit.unlink(missing_ok=True)
-    start = time.monotonic()
-    command = [PYTHON, "-m", "pytest", "-q", f"--junitxml={junit}", "-o", "junit_logging=all"]
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=ROOT,
-        env=environment(extra),
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    cases = read_junit(junit) if junit.exists() else []
-    if done.returncode and not any(case.problem for case in cases):
-        why = "no test was found" if done.returncode == NO_TESTS else f"status {done.returncode}"
-        cases.append(Case(f"{part}::pytest", time.monotonic() - start, f"pytest failed: {why}"))
-    return cases
 
 
 def lint() -> list[Case]:
@@ -105,7 +69,7 @@ def _is_shell(name: str, path: Path) -> bool:
 def types() -> list[Case]:
     """mypy, strict: the plugins under their real name, and the packages of the tests."""
     packages = ["ansible_collections.digiz.load_balancing.plugins", "tests.load", "tests.runner"]
-    packages += ["tests.e2e", "tests.defects"]
+    packages += ["tests.e2e", "tests.defects", "tests.mutation"]
     arguments = [word for package in packages for word in ("-p", package)]
     return [
         check("mypy", ["mypy", "--strict", *arguments]),
@@ -148,8 +112,24 @@ PARTS = [
         "seeded defects, each of which a unit test has to notice",
         lambda: rehearse(DEFECTS),
     ),
-    Part("python39", "module_utils on Python 3.9, as on old managed hosts", python39.run),
-    Part("build", "build the collection, install it, use it by FQCN", artifact.build),
+    Part(
+        "mutation",
+        "small mistakes in the heart, each of which a unit test has to notice",
+        mutation,
+        by_name=True,
+    ),
+    Part(
+        "python39",
+        "module_utils and modules on Python 3.9, as on old managed hosts",
+        lambda: pythons.run(["3.9"]),
+    ),
+    Part(
+        "pythons",
+        "the same on Python 3.10 to 3.13",
+        lambda: pythons.run(["3.10", "3.11", "3.12", "3.13"]),
+        by_name=True,
+    ),
+    Part("build", "build the collection, import it as Galaxy does, use it by FQCN", artifact.build),
     Part("sanity", "ansible-test sanity", artifact.sanity),
     Part(
         "integration",
@@ -180,6 +160,13 @@ PARTS = [
         "fresh Debian hosts in containers",
         lambda: pytest("hosts", ["-m", "hosts", "tests/integration", "tests/e2e"]),
         needs_engine=True,
+    ),
+    Part(
+        "core219",
+        "ansible-core 2.19 on Python 3.11: units, ansible-test sanity, a stack's life",
+        core219.run,
+        needs_engine=True,
+        by_name=True,
     ),
     Part(
         "benchmarks",

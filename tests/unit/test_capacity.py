@@ -95,6 +95,34 @@ def test_a_target_for_waiting() -> None:
     assert advise({**demand, "waiting_seconds": 0.01, "p95_seconds": 7}).for_waiting == 7
 
 
+def test_the_advice_as_ansible_gets_it() -> None:
+    demand = {
+        "requests_per_minute": 61.2345,
+        "mean_seconds": 2,
+        "safe_concurrency": 1,
+        "waiting_seconds": 0.1,
+    }
+    advice = advise(demand)
+    assert advice.as_dict() == {
+        "replicas": 6,
+        "size": advice.size.as_dict(),
+        "traffic_class": "under 100",
+        "offered_concurrency": 2.041,
+        "replicas_needed": 5,
+        "utilisation": 0.3402,
+        "utilisation_without_one": 0.4082,
+        "waiting_seconds": 0.009971,
+        "offers": [offer.as_dict() for offer in advice.offers],
+    }
+    assert advice.offers
+
+
+def test_a_target_that_is_just_kept_needs_no_more() -> None:
+    """One place that is taken half of the time: who comes waits a second on average."""
+    demand = {"requests_per_minute": 30, "mean_seconds": 1, "safe_concurrency": 1}
+    assert advise({**demand, "waiting_seconds": 1.0}).for_waiting == 1
+
+
 def test_long_streams_make_requests_wait_longer() -> None:
     demand = {"safe_concurrency": 2, "concurrent_streams": 6, "waiting_seconds": 0.05}
     short = advise({**demand, "stream_seconds": 5}).for_waiting
@@ -105,7 +133,10 @@ def test_development_has_one_replica() -> None:
     advice = advise({"mode": "development", "requests_per_minute": 5000})
     assert advice.replicas == 1
     assert (advice.utilisation_without_one, advice.as_dict()["replicas"]) == (None, 1)
+    assert size_of({"mode": "development"})["replicas_min"] == 1
     assert size_of({"mode": "development"})["replicas_max"] == 1
+    large = {"mode": "development", "replica_memory": "8g", "rollout_surge": 3}
+    assert size_of(large)["memory_gb"]["min"] == 10, "nothing is replaced under traffic"
 
 
 def test_a_line_is_raised_where_replicas_need_more() -> None:

@@ -182,7 +182,7 @@ def test_a_measurement(world: World, loads: list[tuple[Any, ...]]) -> None:
 def test_a_measurement_with_real_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """From what is published to the result: the replica is a server on loopback."""
     monkeypatch.setitem(LIMITS, "step_seconds", number(0.1, 60))
-    order = replace(CONFIRMED, limits=Limits(p95_seconds=60, most=8, step_seconds=0.2))
+    order = Order(mode="development", limits=Limits(p95_seconds=60, most=8, step_seconds=0.2))
     with replica(places=2) as (target, handler):
         world.host.boxes[FIRST].networks["shop_edge"] = target.address
         world.publish([FIRST])
@@ -241,6 +241,22 @@ def test_a_stack_without_members(world: World) -> None:
     assert str(refused.value) == (
         "The stack shop has no replica with traffic. Run the playbook verify."
     )
+
+
+def test_the_only_member_is_not_loaded_in_production(
+    world: World, loads: list[tuple[Any, ...]]
+) -> None:
+    world.publish([FIRST])
+    for begin in (lambda: Site(world.paths, CONFIRMED), lambda: plan(world.paths, CONFIRMED)):
+        with pytest.raises(LoadBalancingError) as refused:
+            begin()
+        assert str(refused.value) == (
+            "The stack shop has one replica with traffic: loaded until it is slow, it would be "
+            "slow for all users. Scale to two at least, or run the playbook verify if there should "
+            "be more; then run this again."
+        )
+    assert loads == []
+    assert Site(world.paths, Order(mode="development")).measure().safe == 3
 
 
 def test_a_deploy_that_is_at_work(world: World, loads: list[tuple[Any, ...]]) -> None:

@@ -126,6 +126,7 @@ def test_what_crosses_to_ansible_and_what_people_read() -> None:
         "within p95 1 s and 1 % errors",
         "  1 at once: p95 0.200 s, 0 of 200 failed, 40.0/s",
         "  2 at once: p95 1.500 s, 0 of 200 failed, 40.0/s: p95 above 1 s",
+        "To reckon with it again: -e capacity_safe_concurrency=1",
     ]
 
 

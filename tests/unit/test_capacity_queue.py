@@ -57,10 +57,12 @@ def test_the_sum_of_the_textbook_is_the_same() -> None:
             assert erlang_c(places, load) == pytest.approx(last / (last + others))
 
 
-def test_a_load_below_0_is_refused() -> None:
+def test_a_load_below_0_or_without_end_is_refused() -> None:
     with pytest.raises(LoadBalancingError) as refused:
         Places(-1.0)
     assert str(refused.value) == "offered load: -1.0 is not allowed: a number from 0 up."
+    with pytest.raises(LoadBalancingError, match="offered load: inf is not allowed"):
+        Places(math.inf)
 
 
 def test_the_mean_wait_of_one_place_is_that_of_pollaczek_and_khinchine() -> None:
@@ -160,6 +162,8 @@ def test_no_response_quantile_without_enough_places_or_for_all_requests() -> Non
     with pytest.raises(LoadBalancingError) as refused:
         response_quantile(2, Work(1.0, 1.0), 1.0)
     assert str(refused.value) == "part: 1.0 is not allowed: a number between 0 and 1."
+    with pytest.raises(LoadBalancingError):
+        response_quantile(2, Work(1.0, 1.0), 0.0)
 
 
 @given(st.integers(1, 60), st.floats(0.01, 0.99), st.floats(0.01, 60), st.floats(0.05, 0.99))

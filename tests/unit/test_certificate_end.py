@@ -83,7 +83,7 @@ def damaged() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("text", damaged())
+@pytest.mark.parametrize("text", damaged(), ids=range(8))
 def test_what_is_no_certificate(text: str) -> None:
     with pytest.raises(LoadBalancingError) as caught:
         certificate_end(text)

@@ -40,7 +40,9 @@ def refusal(certificate: str, key: str, now: datetime.datetime = NOW) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", [LEAF, CHAIN, f"a comment\n{CHAIN}\n", CHAIN.replace("\n", "\r\n")]
+    "text",
+    [LEAF, CHAIN, f"a comment\n{CHAIN}\n", CHAIN.replace("\n", "\r\n")],
+    ids=["leaf", "chain", "comment", "line ends"],  # certificates differ in each process
 )
 def test_a_pair_that_belongs_together_is_taken(text: str) -> None:
     found, warnings = certificates.check_pair(text, KEY, NAMES, NOW)
@@ -97,6 +99,7 @@ def test_an_authority_of_the_same_name_is_another_one() -> None:
             "tls_certificate_key: a key with a passphrase is not allowed",
         ),
     ],
+    ids=["nothing", "key", "damaged", "no key", "no text", "passphrase"],
 )
 def test_what_is_no_pair_at_all_is_told(certificate: str, key: str, words: str) -> None:
     assert words in refusal(certificate, key)

@@ -133,3 +133,67 @@ def test_a_listed_key_leaves_the_limits_of_addresses() -> None:
     ]
     assert ("~:gold$", ["10"], None) in maps["$balancer_limit_pause"][1]
     assert len(find(trees, "split_clients")) == 8
+
+
+PAUSES = """\
+map $balancer_limit:$balancer_tier $balancer_limit_pause {
+    default 1;
+    ~^general:$ 2;
+    ~^login:$ 20;
+    ~^general:default$ 5;
+    ~^login:default$ 20;
+    ~^quick:default$ 5;
+    ~:default$ 5;
+    ~:gold$ 30;
+}
+
+map $status:$upstream_http_retry_after $balancer_retry_after {
+    default "";
+    429: $balancer_limit_pause;
+    503: 1;
+}
+"""
+
+MAPS = """\
+map $balancer_limit:$balancer_listed $balancer_limit_general {
+    default "";
+    general: $balancer_client;
+}
+
+map $balancer_limit:$balancer_listed $balancer_limit_login {
+    default "";
+    login: $balancer_client;
+}
+
+map $balancer_limit:$balancer_listed $balancer_limit_quick {
+    default "";
+    quick: $balancer_client;
+}
+
+map $balancer_limit:$balancer_listed $balancer_limit_connections {
+    default $balancer_client;
+    ~^: "";
+    ~:gold$ "";
+}
+
+"""
+
+
+def test_limits_and_tiers_side_by_side() -> None:
+    """Who may be refused by either is told the longer pause; a pause of a second is not listed."""
+    tiers = {
+        "default": {"rate": "12r/m"},
+        "gold": {"rate": "2r/m", "connections": 5},
+        "fast": {"rate": "60r/m"},
+    }
+    given = [
+        {"rate": "30r/m"},
+        {"path": "/login", "rate": "3r/m"},
+        {"path": "/quick", "rate": "60r/m"},
+    ]
+    limits = RateLimits.parse(given, 7, keys=KeyLimits.parse("X-API-Key", tiers))
+    assert render(limits.retry_after()) == PAUSES
+    text = render(limits.definitions())
+    assert MAPS in text
+    by_address = text.partition(" $balancer_by_address_gold {")[2].partition("}")[0]
+    assert by_address.split() == ["default", '"";', "~^[^:]+:gold$", "$balancer_client;"]

@@ -96,6 +96,7 @@ def test_exemptions_come_before_every_limit() -> None:
         exempt=["10.0.0.0/8", "2001:db8::1", "10.0.0.0/8"],
         exempt_paths=["/health.x"],
     )
+    assert find(parse(text), "geo")[0][1] == ["$balancer_exempt"]
     assert find(parse(text), "geo")[0][2] == [
         ("default", [""], None),
         ("10.0.0.0/8", ["exempt"], None),
@@ -148,9 +149,29 @@ def test_no_burst_and_no_delay_are_left_out_for_nginx_to_accept_them() -> None:
 
 
 def test_who_falls_under_a_slow_limit_is_told_to_wait_as_long() -> None:
-    text = nginx_rate_limit([{"rate": "10r/s"}, {"path": "/login", "rate": "6r/m"}])
-    pauses = find(parse(text), "map")[-2][2]
-    assert pauses == [("default", ["1"], None), ("login", ["10"], None)]
+    slow = {"path": "/login", "rate": "6r/m"}
+    text = nginx_rate_limit([{"rate": "30r/m"}, slow, {"path": "/quick", "rate": "60r/m"}])
+    pauses, header = find(parse(text), "map")[-2:]
+    entries = [("default", ["1"], None), ("general", ["2"], None), ("login", ["10"], None)]
+    assert pauses[1:] == (["$balancer_limit", "$balancer_limit_pause"], entries)
+    assert ("429:", ["$balancer_limit_pause"], None) in header[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/_a-B_/", "a_b"),
+        ("/Xx/", "xx"),
+        ("/a1/", "a1"),
+        ("/1a/", "path_1a"),
+        ("/none/", "path_none"),
+        ("/X", "x"),
+        ("/" + "a" * 40, "a" * 32),
+    ],
+)
+def test_a_limit_without_a_name_is_called_after_its_path(path: str, name: str) -> None:
+    text = nginx_rate_limit([{"rate": 1, "path": path}], connection_limit=0)
+    assert args_of(text, "limit_req") == [[f"zone={name}", "burst=20", "nodelay"]]
 
 
 def test_no_limits_at_all_are_no_text() -> None:
@@ -197,7 +218,10 @@ def test_a_rate_that_nginx_does_not_know_is_named(rate: object) -> None:
         ({"burst": 2.5}, "rate_limits[0].burst: 2.5 is not allowed: a whole number from 0 to"),
         ({"delay": 21}, "rate_limits[0].delay: 21 is not allowed: nodelay or a whole number"),
         ({"name": "a b"}, "rate_limits[0].name: 'a b' is not allowed: 1 to 40 lower-case"),
-        ({"name": "default"}, "rate_limits[0].name: 'default' is not allowed: any name but none"),
+        (
+            {"name": "default"},
+            "rate_limits[0].name: 'default' is not allowed: any name but none, connections, pause,",
+        ),
         ({"path": "api"}, "rate_limits[0].path: 'api' is not allowed: a path that begins with /"),
         ({"path": "/a;b"}, "rate_limits[0].path: '/a;b' is not allowed: a path that begins with /"),
         ({"path": "/a/../b"}, "rate_limits[0].path: '/a/../b' is not allowed: a path without //"),
@@ -233,6 +257,7 @@ def test_a_fault_in_the_list_is_named(limits: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
+        ("exempt_paths", "/a", "exempt_paths: '/a' is not allowed: a list of paths."),
         (
             "connection_limit",
             "many",
@@ -331,3 +356,6 @@ def test_a_dry_run_only_logs() -> None:
     assert args_of(text, "limit_req_dry_run") == [["on"]]
     assert args_of(text, "limit_conn_dry_run") == [["on"]]
     assert "dry_run" not in nginx_rate_limit([{"rate": 1}])
+    assert "dry_run" not in render(RateLimits.parse([{"rate": 1}]).enforcement())
+    alone = nginx_rate_limit([{"rate": 1}], connection_limit=0, dry_run=True)
+    assert args_of(alone, "limit_conn_dry_run") == []

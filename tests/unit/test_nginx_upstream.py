@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.digiz.load_balancing.plugins.filter import nginx_upstream as face
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
-from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx import render
+from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx import render, simple
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_upstream import (
     Member,
+    parse_members,
     upstream,
+    upstream_block,
 )
 from tests.unit.nginx_tree import find, names, parse
 
@@ -76,6 +78,131 @@ upstream chatbot-2 {
 
 def test_without_members_nothing_is_up() -> None:
     assert servers([]) == [["127.0.0.1:9", "down"]]
+    assert (
+        nginx_upstream([])
+        == """\
+upstream app {
+    zone app 256k;
+    least_conn;
+    server 127.0.0.1:9 down;  # no members: answer 502
+    keepalive 64;
+    keepalive_requests 100000;
+    keepalive_timeout 60s;
+}
+"""
+    )
+
+
+def test_what_includes_its_servers_is_the_same_around_them() -> None:
+    assert (
+        render([upstream_block([simple("include", "members.conf")])])
+        == """\
+upstream app {
+    zone app 256k;
+    least_conn;
+    include members.conf;
+    keepalive 64;
+    keepalive_requests 100000;
+    keepalive_timeout 60s;
+}
+"""
+    )
+
+
+def test_members_are_ordered_by_their_numbers_and_backups_come_last() -> None:
+    given_members = [
+        {"address": "10.0.0.1", "port": 79, "backup": True},
+        "b.internal:80",
+        "a.internal:81",
+        "a.internal:80",
+        "[::1]:80",
+        "10.0.0.10:80",
+        "10.0.0.9:8080",
+        "10.0.0.9:80",
+    ]
+    assert [args[0] for args in servers(given_members)] == [
+        "10.0.0.9:80",
+        "10.0.0.9:8080",
+        "10.0.0.10:80",
+        "[::1]:80",
+        "a.internal:80",
+        "a.internal:81",
+        "b.internal:80",
+        "10.0.0.1:79",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "lowest", "highest"),
+    [
+        ("port", 1, 65535),
+        ("weight", 1, 1000),
+        ("max_conns", 0, 1_000_000),
+        ("slot", 0, 100_000),
+    ],
+)
+def test_the_figures_of_a_member_have_bounds(key: str, lowest: int, highest: int) -> None:
+    member = {"address": "10.0.0.1", "port": 80}
+    for good in (lowest, highest):
+        (parsed,) = parse_members([{**member, key: good}])
+        assert getattr(parsed, key) == good
+    for bad in (lowest - 1, highest + 1):
+        with pytest.raises(LoadBalancingError) as caught:
+            parse_members([{**member, key: bad}])
+        assert str(caught.value) == (
+            f"members[0].{key}: {bad} is not allowed: a whole number from {lowest} to {highest}. "
+            "Set the variable members."
+        )
+
+
+@pytest.mark.parametrize("key", ["backup", "drain"])
+def test_the_marks_of_a_member_are_true_or_false(key: str) -> None:
+    with pytest.raises(LoadBalancingError) as caught:
+        parse_members([{"address": "10.0.0.1", "port": 80, key: "maybe"}])
+    assert str(caught.value) == (
+        f"members[0].{key}: 'maybe' is not allowed: true or false. Set the variable members."
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "lowest", "highest"),
+    [
+        ("keepalive", 0, 10_000),
+        ("keepalive_requests", 1, 1_000_000_000),
+        ("keepalive_timeout", 1, 86_400),
+    ],
+)
+def test_the_options_have_bounds(option: str, lowest: int, highest: int) -> None:
+    for good in (lowest, highest):
+        assert f" {option} {good}" in nginx_upstream([], **{option: good})
+    for bad in (lowest - 1, highest + 1):
+        with pytest.raises(LoadBalancingError) as caught:
+            upstream([], **{option: bad})
+        assert str(caught.value) == (
+            f"{option}: {bad} is not allowed: a whole number from {lowest} to {highest}. "
+            f"Set the variable {option}."
+        )
+
+
+def test_the_size_of_the_shared_memory() -> None:
+    assert " zone app 1m;" in nginx_upstream([], zone_size="1M")
+    with pytest.raises(LoadBalancingError, match=r"^zone_size: 'big' is not allowed: a size such"):
+        upstream([], zone_size="big")
+
+
+def test_a_list_under_another_name_is_named_so() -> None:
+    with pytest.raises(LoadBalancingError, match=r"^replicas\[0\]: 'x' is not allowed: host:port"):
+        parse_members(["x"], "replicas")
+
+
+def test_a_member_has_an_address_and_a_port() -> None:
+    with pytest.raises(LoadBalancingError, match="a mapping with address and port, or host:port"):
+        parse_members([{"address": "10.0.0.1"}])
+
+
+def test_a_name_that_cannot_be_printed_is_refused() -> None:
+    with pytest.raises(LoadBalancingError):
+        parse_members([{"address": "10.0.0.1", "port": 80, "name": "a\nb"}])
 
 
 def test_without_keepalive_it_is_switched_off() -> None:
@@ -192,8 +319,9 @@ def test_errors_say_what_is_wrong(given_members: object, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a;b", "$x", "a{", "-a", "a\n", "n" * 64])
 def test_a_name_that_nginx_would_misread_is_refused(name: str) -> None:
-    with pytest.raises(LoadBalancingError, match=r"name: .* is not allowed: letters, digits"):
+    with pytest.raises(LoadBalancingError) as caught:
         upstream([], name)
+    assert str(caught.value).startswith(f"name: {name!r} is not allowed: letters, digits")
 
 
 def test_an_unknown_option_of_the_filter_is_an_error() -> None:
@@ -203,3 +331,4 @@ def test_an_unknown_option_of_the_filter_is_an_error() -> None:
 
 def test_the_directive_and_the_filter_agree() -> None:
     assert render([upstream(["10.0.0.1:80"], "x")]) == nginx_upstream(["10.0.0.1:80"], "x")
+    assert render([upstream([])]) == nginx_upstream([])

@@ -115,6 +115,7 @@ def test_what_only_has_to_be_let_run(words: str, expected: str) -> None:
         ("starting ill:12 well", ""),
         ("ill:5 ill:12~0 sick:12", ""),
         ("well ill:12~0 sick:12", "restart app-3: it has been ill for 12 s, gently"),
+        ("ill:5 well ill:12", "restart app-3: it has been ill for 12 s"),
         # what passes again is on its way; others wait for it, too
         ("well recovering:12 well", ""),
         ("well recovering:6000 ill:60", ""),
@@ -127,6 +128,15 @@ def test_what_only_has_to_be_let_run(words: str, expected: str) -> None:
 )
 def test_what_is_ill(words: str, expected: str) -> None:
     assert decision(situation(words)) == expected
+
+
+def test_what_the_engine_starts_again_is_left_to_it_with_an_address_too() -> None:
+    seen = situation("well restarting:60 well")
+    first, second, third = seen.cases
+    addressed = dataclasses.replace(
+        second, replica=dataclasses.replace(second.replica, address="10.0.0.2")
+    )
+    assert decision(dataclasses.replace(seen, cases=[first, addressed, third])) == ""
 
 
 @pytest.mark.parametrize(
@@ -200,6 +210,13 @@ def test_a_deploy_that_was_interrupted_creates_nothing(words: str, expected: str
 def test_the_balancer_comes_first(words: str, settled: bool) -> None:
     seen = situation(words, settled=settled, balancer=False)
     assert next_repair(seen, {}) == Repair("start", BALANCER, "the balancer", "it does not run")
+
+
+def test_spare_balancers_are_tidied_up_before_replicas_are_created() -> None:
+    spare = dataclasses.replace(situation("well"), spare_balancers={"b2": "two of them run"})
+    assert next_repair(spare, {}) == Repair("tidy", "b2", "the balancers", "two of them run")
+    halted = dataclasses.replace(spare, cases=[case(1, "exited")])
+    assert decision(halted) == "start app-1: it is exited"
 
 
 # patience

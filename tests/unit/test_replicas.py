@@ -195,7 +195,31 @@ def test_a_replica_that_came_back_under_another_address_is_published_again() -> 
     assert words(rp.make_plan(state, wanted(1))) == ["join"]
 
 
+def test_what_a_start_leads_to_if_it_succeeds() -> None:
+    """What starts of the wanted version is healthy then, and what is missing is there, too."""
+    state = observed(
+        replica(1, NEW, rp.STARTING), replica(2, OLD, rp.STARTING), replica(3, NEW, rp.ILL)
+    )
+    after = rp.outcome(state, wanted(2), rp.Step(rp.START, count=2))
+    assert after.replicas == (
+        replica(1, NEW),
+        replica(2, OLD, rp.STARTING),
+        replica(3, NEW, rp.ILL),
+        rp.Replica("new-4", "new-4", 4, NEW, "image", "", "new-4", rp.HEALTHY),
+    )
+
+
 def test_a_step_survives_the_way_through_ansible() -> None:
     step = rp.Step(rp.DRAIN, ("id1",), ("app-1",))
     assert rp.Step.from_mapping(step.as_dict()) == step
     assert step.as_dict()["text"] == "drain app-1"
+    start = rp.Step(rp.START, count=3)
+    assert start.as_dict() == {
+        "action": "start",
+        "replicas": [],
+        "names": [],
+        "count": 3,
+        "text": "start until 3 of the wanted version are healthy",
+    }
+    assert rp.Step.from_mapping(start.as_dict()) == start
+    assert rp.Step.from_mapping({"action": "join"}) == rp.Step(rp.JOIN)

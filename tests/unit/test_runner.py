@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import artifact, cases, parts, python39
+from tests.runner import artifact, cases, core219, environments, parts, pythons
 from tests.runner.__main__ import arguments
 from tools import docs, install_collections
 
+# Makes a folder with a program that succeeds, as the module venv does.
+FAKE_PYTHON = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/calls"
+mkdir -p "$4/bin" && printf '#!/bin/sh\\n' >"$4/bin/python" && chmod +x "$4/bin/python"
+"""
 JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="passed" time="1.5"/>
 <testcase classname="a" name="failed"><failure message="1 != 2">…</failure></testcase>
@@ -28,7 +33,7 @@ def test_counts_come_out_of_junit(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(JUNIT, encoding="utf-8")
     found = cases.read_junit(tmp_path / "a.xml")
     assert found[0] == cases.Case("a::passed", 1.5)
-    assert [case.problem for case in found] == ["", "1 != 2", "teardown", ""]
+    assert [case.problem for case in found] == ["", "1 != 2\n…", "teardown", ""]
     assert cases.tally(found) == cases.Tally(passed=1, failed=2, skipped=1)
 
 
@@ -104,7 +109,7 @@ def test_what_is_shipped(path: str, shipped: bool) -> None:
     assert (artifact.NOT_SHIPPED.search(path) is None) == shipped
 
 
-def test_only_tests_of_module_utils_run_on_the_old_python(tmp_path: Path) -> None:
+def test_only_tests_of_what_hosts_have_run_on_their_pythons(tmp_path: Path) -> None:
     ours = "from ansible_collections.digiz.load_balancing.plugins"
     for name, text, fits in (
         ("a", f"import json\nimport pytest\n{ours}.module_utils import nginx\n", True),
@@ -112,10 +117,13 @@ def test_only_tests_of_module_utils_run_on_the_old_python(tmp_path: Path) -> Non
         ("c", f"{ours}.filter import nginx\n", False),
         ("d", "import ansible.errors\n", False),
         ("e", "from tests.load import wire\n", False),
+        ("f", f"{ours}.modules import image\n", True),
+        ("g", "from ansible.module_utils.basic import AnsibleModule\n", True),
+        ("h", "from ansible_collections.community.crypto.plugins import x\n", False),
     ):
         path = tmp_path / f"{name}.py"
         path.write_text(text, encoding="utf-8")
-        assert python39.fits(path) is fits, name
+        assert pythons.fits(path) is fits, name
 
 
 def test_descriptions_become_markdown() -> None:
@@ -188,3 +196,49 @@ def test_only_the_telling_lines_of_a_failure_are_shown() -> None:
     assert cases.check("x", ["sh", "-c", script], telling="ERROR").problem == "ERROR: a\nERROR: b"
     assert cases.check("x", ["sh", "-c", "exit 3"]).problem == "no output"
     assert cases.check("x", ["sh", "-c", "echo fine"]).problem == ""
+
+
+def test_a_remark_is_a_failure_whatever_the_status() -> None:
+    script = "echo loading; echo 'WARNING: a'"
+    failed = cases.check("x", ["sh", "-c", script], telling="WARN", forbidden="WARN")
+    assert failed.problem == "WARNING: a"
+    broken = cases.check("x", ["sh", "-c", "echo a; exit 1"], telling="WARN", forbidden="WARN")
+    assert broken.problem == "a"
+    assert cases.check("x", ["echo", "a"], telling="WARN", forbidden="WARN").problem == ""
+
+
+def test_a_python_that_is_not_there_is_skipped_visibly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a name on PATH that does not run nor one of pyenv's without ensurepip counts."""
+    for name in ("shims/python3.10", "versions/3.10.1/bin/python3.10"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text("#!/bin/sh\nexit 127\n", encoding="ascii")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "shims"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert environments.interpreter("3.10") is None
+    (case,) = pythons.run(["3.10"])
+    assert case.skipped == "there is no Python 3.10 with venv on this machine"
+    (case,) = core219.run()
+    assert case.skipped == "there is no Python 3.11 with venv on this machine"
+    path.write_text("#!/bin/sh\n", encoding="ascii")
+    assert environments.interpreter("3.10") == str(path)
+
+
+def test_an_environment_is_made_anew_when_its_packages_change(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON, encoding="ascii")
+    python.chmod(0o755)
+    for packages, made in ((["a==1", "b"], 1), (["a==1", "b"], 1), (["a==2", "b"], 2)):
+        assert environments.make(tmp_path / "cache" / "x", str(python), packages).problem == ""
+        assert len((tmp_path / "calls").read_text(encoding="ascii").splitlines()) == made
+        kept = (tmp_path / "cache/x/.ready").read_text(encoding="ascii")
+        assert kept == "\n".join([*packages, ""])
+
+
+def test_hosts_have_only_module_utils_of_ansible(tmp_path: Path) -> None:
+    package = pythons.bring_module_utils(pythons.bring_module_utils(tmp_path)) / "ansible"
+    assert sorted(path.name for path in package.iterdir()) == ["__init__.py", "module_utils"]
+    assert (package / "module_utils" / "basic.py").is_file()

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which processes come from a run of the tests, even those whose parent has ended.
+
+A run marks its environment, which everything that it starts inherits. A service manager gives an
+environment of its own; what it started is known by the checkout or a stack of the tests in its
+command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.runner.cases import ROOT
+
+VARIABLE = "LBTEST_RUN"
+OF_STACKS = re.compile(r"\blb-?test-")
+IN_CONTAINER = re.compile(r"docker[-/][0-9a-f]{64}")
+# The engine outlives the part that starts it again; the runner itself stops it.
+OF_THE_ENGINE = re.compile(r"dockerd|containerd|docker-(proxy|init)|runc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process; a pid that is used again has another start."""
+
+    pid: int
+    parent: int
+    start: int
+    name: str
+    state: str
+
+    @property
+    def identity(self) -> str:
+        return f"{self.pid}@{self.start}"
+
+
+def look(proc: Path = Path("/proc")) -> Iterator[Process]:
+    """Every process that can be seen, but the dead ones that wait for their parent."""
+    for path in proc.glob("[0-9]*/stat"):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # it has ended
+        head, _, tail = text.rpartition(")")
+        fields = tail.split()
+        name = head.partition("(")[2]
+        found = Process(int(path.parent.name), int(fields[1]), int(fields[19]), name, fields[0])
+        if found.state not in ("Z", "X"):
+            yield found
+
+
+def identity(pid: int) -> str:
+    """The identity of a process; without a start if there is no such process."""
+    return next((found.identity for found in look() if found.pid == pid), f"{pid}@")
+
+
+def is_alive(wanted: str) -> bool:
+    """Whether the very process of this identity still runs."""
+    return any(found.identity == wanted for found in look())
+
+
+def mark() -> str:
+    """This run's mark, which what it starts from now on inherits."""
+    os.environ[VARIABLE] = identity(os.getpid())
+    return os.environ[VARIABLE]
+
+
+def marked(run: str, proc: Path = Path("/proc")) -> dict[str, str]:
+    """What a run has started and still runs: command lines by identities."""
+    entry = f"{VARIABLE}={run}"
+    return {
+        found.identity: words
+        for found, words in _outside_of_containers(proc)
+        if entry in _read(proc / str(found.pid) / "environ").split("\0")
+    }
+
+
+def below(runner: int, proc: Path = Path("/proc")) -> dict[str, str]:
+    """The descendants of a process."""
+    parents = {found.pid: found.parent for found in look(proc)}
+    return {
+        found.identity: words
+        for found, words in _outside_of_containers(proc)
+        if runner in _ancestors(found.pid, parents)
+    }
+
+
+def orphans(proc: Path = Path("/proc")) -> dict[str, str]:
+    """Processes without a parent of their own that name this checkout or a stack of the tests."""
+    return {
+        found.identity: words
+        for found, words in _outside_of_containers(proc)
+        if found.parent == 1 and (str(ROOT) in words or OF_STACKS.search(words))
+    }
+
+
+def _outside_of_containers(proc: Path) -> Iterator[tuple[Process, str]]:
+    """Processes with their command lines, but those of the engine and of this very runner."""
+    for found in look(proc):
+        folder = proc / str(found.pid)
+        if found.pid == os.getpid() or OF_THE_ENGINE.match(found.name):
+            continue
+        if not IN_CONTAINER.search(_read(folder / "cgroup")):
+            words = _read(folder / "cmdline").replace("\0", " ").strip()
+            yield found, f"{found.pid} {words or found.name}"[:160]
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while parent := parents.get(pid, 0):
+        yield parent
+        pid = parent
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # it has ended, or belongs to somebody else
