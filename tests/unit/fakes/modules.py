@@ -22,7 +22,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from tests.unit.fakes.host import SimulatedHost
 
-# As with -vvv: the result repeats the options. ansible-core 2.19 always does and has no word for it.
+# As with -vvv: results repeat the options. ansible-core 2.19 always does and has no word for it.
 TELLS_OPTIONS = {f"_ansible_{name}": True for name in PASS_VARS if name == "inject_invocation"}
 
 
