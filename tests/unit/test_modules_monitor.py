@@ -22,7 +22,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import (
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.settings import resolve
 from ansible_collections.digiz.load_balancing.plugins.modules import monitor, monitor_packages
-from tests.unit.fakes.modules import Face
+from tests.unit.fakes.modules import TELLS_OPTIONS, Face
 from tests.unit.fakes.monitor_host import MonitorHost
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,7 +63,7 @@ def without_text(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_monitor_comes_stays_and_goes(there: MonitorHost, watch: Face) -> None:
     options: dict[str, Any] = {"settings": settings(there), "webhook_urls": HOOK}
-    options["_ansible_inject_invocation"] = True  # as with -vvv: the result repeats the options
+    options.update(TELLS_OPTIONS)
     planned = watch.run(check=True, **options)
     assert not any(there.pids())
     done = watch.run(**options)

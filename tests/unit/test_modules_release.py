@@ -16,7 +16,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.lock import D
 from ansible_collections.digiz.load_balancing.plugins.module_utils.services import ServiceWork
 from ansible_collections.digiz.load_balancing.plugins.modules import pre_deploy, release, services
 from tests.unit.fakes.host import STACK, STATIC, SimulatedHost
-from tests.unit.fakes.modules import Face
+from tests.unit.fakes.modules import TELLS_OPTIONS, Face
 
 IMAGES = {"app": "shop:1", "balancer": "nginx:1.30"}
 GIVEN: dict[str, Any] = {
@@ -26,7 +26,6 @@ GIVEN: dict[str, Any] = {
     "surge": 2,
 }
 # As with ansible-playbook -vvv: the result repeats the module's options.
-TELLS_OPTIONS = {"_ansible_inject_invocation": True}
 LOST = "This run lost the lock of the stack shop"
 
 
