@@ -81,27 +81,4 @@ AREAS = (
             "test_rendered_configurations",
         ),
     ),
-    Area(
-        "rendering",
-        (
-            "balancer_config",
-            "balancer_config_http",
-            "balancer_config_listen",
-            "balancer_config_paths",
-            "balancer_config_servers",
-            "balancer_config_spec",
-        ),
-        (
-            "test_access_log",
-            "test_balancer_config",
-            "test_edge_clients",
-            "test_edge_hardening",
-            "test_edge_maintenance",
-            "test_edge_paths",
-            "test_edge_sticky",
-            "test_edge_tls",
-            "test_rendered_configurations",
-        ),
-        digits="05",
-    ),
 )

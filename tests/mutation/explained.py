@@ -135,6 +135,17 @@ EXPLAINED: tuple[Explained, ...] = (
         ("raise ValueError(text)", "raise ValueError(None)"),
     ),
     *because(
+        "neither True nor any of these is a size",
+        "nginx_values",
+        "size",
+        *variants(
+            'text = str(value) if not isinstance(value, bool) else ""',
+            "not isinstance(value, bool)",
+            "(not isinstance(value, bool)) or True",
+        ),
+        *variants('text = str(value) if not isinstance(value, bool) else ""', '""', '"XXXX"'),
+    ),
+    *because(
         "the text is in lower case, so it has no X that could be taken off",
         "nginx_limits",
         "_name_of",

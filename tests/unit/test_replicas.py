@@ -147,6 +147,7 @@ def test_rolling_update_replaces_one_after_the_other() -> None:
 
 def test_rolling_update_with_full_surge_replaces_all_at_once() -> None:
     state = observed(*(replica(n) for n in (1, 2, 3)), members="1 2 3")
+    assert rp.make_plan(state, wanted(3, surge=3))[-1].names == ("app-1", "app-2", "app-3")
     assert words(rp.make_plan(state, wanted(3, surge=3))) == [
         "start 3",
         "join id1 id2 id3",
