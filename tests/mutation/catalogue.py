@@ -16,15 +16,13 @@ class Area:
     """Files below plugins/module_utils/, and the files below tests/unit/ whose tests run with
     their mutants: of those the ones that come through the function in question.
 
-    ``without``: tests that take too long to be run thousands of times. ``digits``: only the
-    mutants whose number ends with one of these are tried, the same ones each time.
+    ``without``: tests that take too long to be run thousands of times.
     """
 
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     without: tuple[str, ...] = ()
-    digits: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
