@@ -202,6 +202,8 @@ def test_what_a_start_leads_to_if_it_succeeds() -> None:
         replica(1, NEW, rp.STARTING), replica(2, OLD, rp.STARTING), replica(3, NEW, rp.ILL)
     )
     after = rp.outcome(state, wanted(2), rp.Step(rp.START, count=2))
+    assert after.served
+    assert not rp.outcome(observed(served=False), wanted(1), rp.Step(rp.START, count=1)).served
     assert after.replicas == (
         replica(1, NEW),
         replica(2, OLD, rp.STARTING),
