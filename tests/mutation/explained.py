@@ -135,6 +135,12 @@ EXPLAINED: tuple[Explained, ...] = (
         ("raise ValueError(text)", "raise ValueError(None)"),
     ),
     *because(
+        "neither of both is one of the words",
+        "nginx_values",
+        "truth",
+        *variants('word = value.lower() if isinstance(value, str) else ""', '""', '"XXXX"'),
+    ),
+    *because(
         "neither True nor any of these is a size",
         "nginx_values",
         "size",

@@ -191,6 +191,23 @@ def test_if_none_is_healthy_the_members_stay_until_one_is() -> None:
     assert words(rp.make_plan(state, wanted(2)))[:2] == ["start 1", "join id1 id2"]
 
 
+def test_if_none_is_healthy_the_newest_members_stay_and_nobody_else() -> None:
+    ill = [replica(n, OLD, rp.ILL) for n in (1, 2, 3, 4)]
+    chosen = rp.select_members(observed(*ill, members="1 2 3"), wanted(2))
+    assert [one.number for one in chosen] == [2, 3]
+
+
+def test_a_member_that_has_stopped_is_removed_even_if_it_was_the_last() -> None:
+    state = observed(replica(1, NEW, rp.STOPPED), members="1")
+    assert words(rp.make_plan(state, wanted(1))) == ["stop id1", "start 1", "join"]
+
+
+def test_what_nginx_does_not_serve_is_not_served_after_a_stop() -> None:
+    state = observed(replica(1), replica(2), members="2", served=False)
+    after = rp.outcome(state, wanted(1), rp.Step(rp.STOP, ("id1",), ("app-1",)))
+    assert after == observed(replica(2), members="2", served=False)
+
+
 def test_a_replica_that_came_back_under_another_address_is_published_again() -> None:
     state = rp.Observed((replica(1, NEW),), {"id1": "10.0.0.77"})
     assert words(rp.make_plan(state, wanted(1))) == ["join"]
