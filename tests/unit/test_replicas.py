@@ -197,6 +197,16 @@ def test_if_none_is_healthy_the_newest_members_stay_and_nobody_else() -> None:
     assert [one.number for one in chosen] == [2, 3]
 
 
+def test_one_that_starts_is_waited_for_while_it_is_wanted() -> None:
+    state = observed(replica(1, NEW), replica(2, NEW, rp.STARTING), members="1")
+    assert words(rp.make_plan(state, wanted(2))) == ["start 2", "join"]
+
+
+def test_of_too_many_the_one_that_starts_goes() -> None:
+    state = observed(replica(1, NEW, rp.STARTING), replica(2, NEW), members="2")
+    assert words(rp.make_plan(state, wanted(1))) == ["drain id1", "stop id1"]
+
+
 def test_a_member_that_has_stopped_is_removed_even_if_it_was_the_last() -> None:
     state = observed(replica(1, NEW, rp.STOPPED), members="1")
     assert words(rp.make_plan(state, wanted(1))) == ["stop id1", "start 1", "join"]
