@@ -207,12 +207,6 @@ EXPLAINED: tuple[Explained, ...] = (
         "this only saves a closer look at what runs, which then decides",
         "balancer",
         "Balancer.served_generation",
-        *variants(
-            'rows = [one for one in self.host.containers(role="balancer") '
-            'if one["State"] == "running"]',
-            'role="balancer"',
-            "role=None",
-        ),
         *variants("if len(rows) > 1:", ">", ">="),
     ),
     *because(
