@@ -47,7 +47,7 @@ AREAS = (
         ("test_plan", "test_replicas"),
     ),
     Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
-    Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
+    Area("advice", ("advice",), ("test_advice", "test_advice_limits", "test_advice_properties")),
     Area(
         "capacity",
         ("capacity", "capacity_queue"),
