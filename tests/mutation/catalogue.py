@@ -16,15 +16,13 @@ class Area:
     """Files below plugins/module_utils/, and the files below tests/unit/ whose tests run with
     their mutants: of those the ones that come through the function in question.
 
-    ``without``: tests that take too long to be run thousands of times. ``digits``: only the
-    mutants whose number ends with one of these are tried, the same ones each time.
+    ``without``: tests that take too long to be run thousands of times.
     """
 
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
     without: tuple[str, ...] = ()
-    digits: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -49,7 +47,7 @@ AREAS = (
         ("test_plan", "test_replicas"),
     ),
     Area("repairs", ("repairs",), ("test_repairs", "test_repairs_properties")),
-    Area("advice", ("advice",), ("test_advice", "test_advice_properties")),
+    Area("advice", ("advice",), ("test_advice", "test_advice_limits", "test_advice_properties")),
     Area(
         "capacity",
         ("capacity", "capacity_queue"),
@@ -80,28 +78,5 @@ AREAS = (
             "test_edge_paths",
             "test_rendered_configurations",
         ),
-    ),
-    Area(
-        "rendering",
-        (
-            "balancer_config",
-            "balancer_config_http",
-            "balancer_config_listen",
-            "balancer_config_paths",
-            "balancer_config_servers",
-            "balancer_config_spec",
-        ),
-        (
-            "test_access_log",
-            "test_balancer_config",
-            "test_edge_clients",
-            "test_edge_hardening",
-            "test_edge_maintenance",
-            "test_edge_paths",
-            "test_edge_sticky",
-            "test_edge_tls",
-            "test_rendered_configurations",
-        ),
-        digits="05",
     ),
 )

@@ -135,6 +135,23 @@ EXPLAINED: tuple[Explained, ...] = (
         ("raise ValueError(text)", "raise ValueError(None)"),
     ),
     *because(
+        "neither of both is one of the words",
+        "nginx_values",
+        "truth",
+        *variants('word = value.lower() if isinstance(value, str) else ""', '""', '"XXXX"'),
+    ),
+    *because(
+        "neither True nor any of these is a size",
+        "nginx_values",
+        "size",
+        *variants(
+            'text = str(value) if not isinstance(value, bool) else ""',
+            "not isinstance(value, bool)",
+            "(not isinstance(value, bool)) or True",
+        ),
+        *variants('text = str(value) if not isinstance(value, bool) else ""', '""', '"XXXX"'),
+    ),
+    *because(
         "the text is in lower case, so it has no X that could be taken off",
         "nginx_limits",
         "_name_of",
@@ -190,12 +207,6 @@ EXPLAINED: tuple[Explained, ...] = (
         "this only saves a closer look at what runs, which then decides",
         "balancer",
         "Balancer.served_generation",
-        *variants(
-            'rows = [one for one in self.host.containers(role="balancer") '
-            'if one["State"] == "running"]',
-            'role="balancer"',
-            "role=None",
-        ),
         *variants("if len(rows) > 1:", ">", ">="),
     ),
     *because(

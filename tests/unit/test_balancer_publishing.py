@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.balancer impo
     Balancer,
     Instance,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.configuration import Member
+from ansible_collections.digiz.load_balancing.plugins.module_utils.configuration import (
+    Configuration,
+    Member,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_maintenance import (
     Maintenance,
 )
@@ -152,6 +156,30 @@ def test_a_folder_that_cannot_be_removed_hides_nothing(
         there.balancer().publish(members(there)[:1], f"{REJECTED};\n")
     for count in (1, 2, 3, 1, 2, 3):
         assert there.balancer().publish(members(there)[:count]).changed
+
+
+def test_what_could_not_be_written_hides_no_reason(
+    there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that was begun cannot be removed either."""
+
+    def write(_configuration: Configuration, folder: str) -> None:
+        shutil.rmtree(folder)
+        raise LoadBalancingError("the disk is full")
+
+    monkeypatch.setattr(Configuration, "write", write)
+    with pytest.raises(LoadBalancingError, match="the disk is full"):
+        there.balancer().publish(members(there)[:1])
+
+
+def test_everybody_may_read_a_generation_whatever_the_mask(there: SimulatedHost) -> None:
+    """nginx's workers are another user."""
+    before = os.umask(0)
+    try:
+        there.balancer().publish(members(there)[:1])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(os.path.join(there.paths.nginx, "2")).st_mode) == 0o755
 
 
 def test_one_publishes_at_a_time(there: SimulatedHost, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,10 @@ def test_tests_that_fail_without_a_mutant_prove_nothing(checkout: Path) -> None:
 
 
 def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--list", "advice"]) == 0
-    assert capsys.readouterr().out == ("advice       advice: test_advice, test_advice_properties\n")
+    assert cli.main(["--list", "repairs"]) == 0
+    assert capsys.readouterr().out == (
+        "repairs      repairs: test_repairs, test_repairs_properties\n"
+    )
     with pytest.raises(SystemExit):
         cli.main(["nothing"])
     assert "there is no area 'nothing': planner, repairs," in capsys.readouterr().err

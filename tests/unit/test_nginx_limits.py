@@ -258,6 +258,8 @@ def test_a_fault_in_the_list_is_named(limits: object, message: str) -> None:
     ("option", "value", "message"),
     [
         ("exempt_paths", "/a", "exempt_paths: '/a' is not allowed: a list of paths."),
+        ("exempt_paths", ["a"], ": exempt_paths: 'a' is not allowed: a path that begins with /"),
+        ("dry_run", "maybe", ": rate_limits_dry_run: 'maybe' is not allowed: true or false."),
         (
             "connection_limit",
             "many",

@@ -147,6 +147,7 @@ def test_rolling_update_replaces_one_after_the_other() -> None:
 
 def test_rolling_update_with_full_surge_replaces_all_at_once() -> None:
     state = observed(*(replica(n) for n in (1, 2, 3)), members="1 2 3")
+    assert rp.make_plan(state, wanted(3, surge=3))[-1].names == ("app-1", "app-2", "app-3")
     assert words(rp.make_plan(state, wanted(3, surge=3))) == [
         "start 3",
         "join id1 id2 id3",
@@ -190,6 +191,33 @@ def test_if_none_is_healthy_the_members_stay_until_one_is() -> None:
     assert words(rp.make_plan(state, wanted(2)))[:2] == ["start 1", "join id1 id2"]
 
 
+def test_if_none_is_healthy_the_newest_members_stay_and_nobody_else() -> None:
+    ill = [replica(n, OLD, rp.ILL) for n in (1, 2, 3, 4)]
+    chosen = rp.select_members(observed(*ill, members="1 2 3"), wanted(2))
+    assert [one.number for one in chosen] == [2, 3]
+
+
+def test_one_that_starts_is_waited_for_while_it_is_wanted() -> None:
+    state = observed(replica(1, NEW), replica(2, NEW, rp.STARTING), members="1")
+    assert words(rp.make_plan(state, wanted(2))) == ["start 2", "join"]
+
+
+def test_of_too_many_the_one_that_starts_goes() -> None:
+    state = observed(replica(1, NEW, rp.STARTING), replica(2, NEW), members="2")
+    assert words(rp.make_plan(state, wanted(1))) == ["drain id1", "stop id1"]
+
+
+def test_a_member_that_has_stopped_is_removed_even_if_it_was_the_last() -> None:
+    state = observed(replica(1, NEW, rp.STOPPED), members="1")
+    assert words(rp.make_plan(state, wanted(1))) == ["stop id1", "start 1", "join"]
+
+
+def test_what_nginx_does_not_serve_is_not_served_after_a_stop() -> None:
+    state = observed(replica(1), replica(2), members="2", served=False)
+    after = rp.outcome(state, wanted(1), rp.Step(rp.STOP, ("id1",), ("app-1",)))
+    assert after == observed(replica(2), members="2", served=False)
+
+
 def test_a_replica_that_came_back_under_another_address_is_published_again() -> None:
     state = rp.Observed((replica(1, NEW),), {"id1": "10.0.0.77"})
     assert words(rp.make_plan(state, wanted(1))) == ["join"]
@@ -201,6 +229,8 @@ def test_what_a_start_leads_to_if_it_succeeds() -> None:
         replica(1, NEW, rp.STARTING), replica(2, OLD, rp.STARTING), replica(3, NEW, rp.ILL)
     )
     after = rp.outcome(state, wanted(2), rp.Step(rp.START, count=2))
+    assert after.served
+    assert not rp.outcome(observed(served=False), wanted(1), rp.Step(rp.START, count=1)).served
     assert after.replicas == (
         replica(1, NEW),
         replica(2, OLD, rp.STARTING),
