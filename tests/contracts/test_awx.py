@@ -365,6 +365,28 @@ def test_the_execution_environment_is_one_that_ansible_builder_takes() -> None:
         assert (ROOT / dependencies[kind]).is_file()
 
 
+def test_ansible_builder_makes_the_context_of_the_image(tmp_path: Path) -> None:
+    """Its image has what the definition names; it could not be built without a registry."""
+    done = subprocess.run(
+        [str(BIN / "ansible-builder"), "create", "--context", str(tmp_path / "context")],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (recipe,) = [*tmp_path.glob("context/Containerfile"), *tmp_path.glob("context/Dockerfile")]
+    text = recipe.read_text(encoding="utf-8")
+    definition = read("execution-environment.yml")
+    dependencies = definition["dependencies"]
+    assert f'ARG EE_BASE_IMAGE="{definition["images"]["base_image"]["name"]}"' in text
+    assert dependencies["ansible_core"]["package_pip"] in text
+    for kind in ("galaxy", "system"):
+        copied = tmp_path / "context" / "_build" / Path(dependencies[kind]).name
+        assert copied.read_bytes() == (ROOT / dependencies[kind]).read_bytes()
+
+
 def test_the_execution_environment_has_the_pinned_ansible() -> None:
     dependencies = read("execution-environment.yml")["dependencies"]
     python = dependencies["python_interpreter"]["package_system"].removeprefix("python")

@@ -233,10 +233,10 @@ def full(folder: Path) -> Iterator[None]:
         filler.unlink()
 
 
-def wait_for(condition: Callable[[], Any], timeout: float) -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float, poll: float = POLL) -> Any:
     """Wait until something holds, and give it."""
     end = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {timeout:g} s"
-        time.sleep(POLL)
+        time.sleep(poll)
     return found
