@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The execution environment, in which AWX runs the playbooks: its definition, and its context."""
+"""The definition of the execution environment is one that ansible-builder takes, with our pins."""
 
 from __future__ import annotations
 

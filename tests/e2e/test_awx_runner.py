@@ -48,7 +48,7 @@ TRAFFIC: dict[str, Any] = {
     "ws_life": 3,
 }
 # The last step of a cancelled job goes on, and drains.
-LAST_STEP = 60.0
+LAST_STEP = 120.0
 SIGN_OF_LIFE = re.compile(r"last sign of life (\d+) s ago")
 
 TEMPLATES = templates()
