@@ -20,9 +20,8 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.advice import
 from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data import (
     History,
     Observation,
-    Thresholds,
 )
-from tests.unit.advice_rows import BETWEEN, LIMITS, ROWS, seen
+from tests.unit.advice_rows import LIMITS, ROWS, seen
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
