@@ -193,9 +193,10 @@ def test_scripts_call_programs_that_exist() -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-def test_every_part_runs_but_those_by_name() -> None:
+def test_every_part_runs_but_the_benchmarks() -> None:
+    """Their figures mean nothing on a machine that others use, too."""
     run = {name for job in jobs() if job.workflow == "ci.yml" for name in parts(job)}
-    assert run == {part.name for part in PARTS if not part.by_name}
+    assert run == NAMES - {"benchmarks"}
     assert {name for job in jobs() for name in parts(job)} <= NAMES
 
 

@@ -29,13 +29,14 @@ class Result:
 
 def arguments(words: Sequence[str]) -> list[Part]:
     """The parts that are asked for, in the order in which they run."""
+    named = [part.name for part in PARTS if part.by_name]
     listed = "\n".join(f"  {part.name:<12} {part.what}" for part in PARTS)
     parser = argparse.ArgumentParser(
         prog="./test.sh",
         description="Run every check, or the parts that are named, or `fast`: those that need "
         "neither Docker nor root.",
-        epilog=f"parts, in their order:\n{listed}\n\nBenchmarks run by their name only. "
-        "JUnit files are left in tests/output/.",
+        epilog=f"parts, in their order:\n{listed}\n\n{' and '.join(named)} run by their "
+        "names only. JUnit files are left in tests/output/.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [part.name for part in PARTS]

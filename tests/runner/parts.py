@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
-from tests.runner import artifact, python39
+from tests.runner import artifact, python39, scenarios
 from tests.runner.cases import OUTPUT, PYTHON, ROOT, Case, check, environment, read_junit
 
 NO_TESTS = 5  # pytest's exit status when nothing was collected
@@ -143,6 +143,13 @@ PARTS = [
         "fresh Debian hosts in containers",
         lambda: pytest("hosts", ["-m", "hosts", "tests/integration", "tests/e2e"]),
         needs_engine=True,
+    ),
+    Part(
+        "molecule",
+        "Molecule's scenarios on systemd hosts with an engine of their own",
+        scenarios.run,
+        needs_engine=True,
+        by_name=True,
     ),
     Part(
         "benchmarks",
