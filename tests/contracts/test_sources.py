@@ -24,7 +24,7 @@ SUFFIXES = {
     *(".yml", ""),
 }
 WITHOUT_HEADER = {"COPYING", ".gitignore"}
-TRACKED = {".ci", ".github"}  # hidden folders that are ours
+TRACKED = {".ci", ".config", ".github"}  # hidden folders that are ours
 LONGEST = 400
 # Ansible reads the arguments of all entry points of a role from this one file.
 ONE_FILE = {"roles/settings/meta/argument_specs.yml"}

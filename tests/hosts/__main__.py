@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from pathlib import Path
 
 from tests.hosts import host as hosts
 from tests.hosts.image import RELEASES, ensure_image
+from tests.hosts.watch import watch
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +32,17 @@ def parser() -> argparse.ArgumentParser:
     images = commands.add_parser("send-images", help="give this machine's images to a host")
     images.add_argument("name")
     images.add_argument("images", nargs="+")
+    restart = commands.add_parser("restart", help="shut a host down and start it again")
+    restart.add_argument("name")
+    looking = commands.add_parser(
+        "watch", help="send traffic and look on, until FILE.stop is there"
+    )
+    looking.add_argument("name")
+    looking.add_argument("file", type=Path)
+    looking.add_argument("--profile", type=json.loads, default={}, help="the traffic; none without")
+    looking.add_argument("--port", type=int, default=80, help="the balancer's")
+    looking.add_argument("--keeper-port", type=int, default=20080)
+    looking.add_argument("--limit", type=float, default=300.0, help="seconds")
     return top
 
 
@@ -41,6 +55,11 @@ def main(arguments: list[str]) -> int:
         print(hosts.start(options.release, options.name).name)
     elif options.command == "send-images":
         hosts.Host(options.name).send_images(options.images)
+    elif options.command == "restart":
+        hosts.Host(options.name).restart()
+    elif options.command == "watch":
+        ports = (options.port, options.keeper_port)
+        watch(hosts.Host(options.name), options.file, options.profile, ports, options.limit)
     else:
         named = [hosts.Host(name) for name in options.names] or hosts.leftovers()
         if options.command == "inventory":

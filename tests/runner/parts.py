@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
 from tests.mutation.trial import check as mutation
-from tests.runner import artifact, core219, pythons
+from tests.runner import artifact, core219, pythons, scenarios
 from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
 from tests.runner.suite import pytest
 
@@ -165,6 +165,13 @@ PARTS = [
         "core219",
         "ansible-core 2.19 on Python 3.11: units, ansible-test sanity, a stack's life",
         core219.run,
+        needs_engine=True,
+        by_name=True,
+    ),
+    Part(
+        "molecule",
+        "Molecule's scenarios on systemd hosts with an engine of their own",
+        scenarios.run,
         needs_engine=True,
         by_name=True,
     ),
