@@ -18,7 +18,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_data 
     Observation,
     Thresholds,
 )
-from tests.unit.test_advice import BETWEEN, seen
+from tests.unit.advice_rows import BETWEEN, seen
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-pytest.importorskip("ansible", reason="the controller's side needs ansible-core")
+pytest.importorskip("ansible.cli", reason="the controller's side needs ansible-core")
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.testing import patch_module_args

@@ -19,7 +19,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import (
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from tests.unit.fakes.engine_host import EngineHost
-from tests.unit.processes import programs, until
+from tests.unit.processes import programs
 
 
 @pytest.fixture(name="there")
@@ -112,16 +112,14 @@ def test_it_starts_with_the_host(there: EngineHost, init: str, call: list[str]) 
 
 def test_a_reload_is_a_signal(there: EngineHost, monkeypatch: pytest.MonkeyPatch) -> None:
     engine_service.reload()  # nothing runs, nothing happens
+    sent: list[tuple[int, int]] = []
     with programs() as start:
-        pid = start("/bin/sh", "-c", "trap 'exit 0' HUP; echo; while :; do :; done")
+        pid = start("/bin/sh", "-c", "echo; exec sleep 60")
         there.write(engine_state.PID_FILE, str(pid))
         there.write(f"/proc/{pid}/comm", "dockerd")
-        sent: list[int] = []
-        kill = os.kill
-        monkeypatch.setattr(os, "kill", lambda one, what: (sent.append(what), kill(one, what)))
+        monkeypatch.setattr(os, "kill", lambda *what: sent.append(what))
         engine_service.reload()
-        until(pid, "Z")
-    assert sent == [signal.SIGHUP]
+    assert sent == [(pid, signal.SIGHUP)]
 
 
 def test_a_pid_file_that_cannot_be_read_is_removed(tmp_path: Path) -> None:

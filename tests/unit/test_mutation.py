@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("mutmut", reason="it runs on the Python of .venv")
+
 from tests.mutation import __main__ as cli
 from tests.mutation import trial
 from tests.mutation.catalogue import AREAS, Area

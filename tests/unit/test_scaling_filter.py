@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-pytest.importorskip("ansible", reason="the controller's side needs ansible-core")
+pytest.importorskip("ansible.cli", reason="the controller's side needs ansible-core")
 
 from ansible.errors import AnsibleFilterError
 
