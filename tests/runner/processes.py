@@ -48,7 +48,7 @@ def look(proc: Path = Path("/proc")) -> Iterator[Process]:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue  # it has ended
-        head, _, tail = text.rpartition(")")
+        head, _paren, tail = text.rpartition(")")
         fields = tail.split()
         name = head.partition("(")[2]
         found = Process(int(path.parent.name), int(fields[1]), int(fields[19]), name, fields[0])
