@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.fault_table import FILE, TABLE
 from tests.e2e.stack import Stack, deployed
 
-PARTS = {"hosts", "rollout", "failures", "faults", "benchmark"}
+PARTS = {"hosts", "rollout", "failures", "faults", "awx", "life", "benchmark"}
 MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
 KNOWN_SECRET = "correct-horse-battery-staple"

@@ -102,7 +102,7 @@ MOMENTS: dict[str, tuple[str, float]] = {
     "rollback": ("Roll", 2),
 }
 
-pytestmark = pytest.mark.rollout
+pytestmark = pytest.mark.awx
 
 
 class Site(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.stack import Stack, docker
 
-pytestmark = pytest.mark.rollout
+pytestmark = pytest.mark.life
 
 
 def test_a_stack_lives_and_leaves_nothing(tmp_path: Path) -> None:

@@ -48,5 +48,5 @@ def run() -> list[Case]:
         version,
         *pytest("core219-unit", ["-n", "2", "tests/unit"], path, own),
         *artifact.sanity(programs, PYTHON, "core219-"),
-        *pytest("core219-deploy", ["-m", "rollout", "tests/e2e/test_one_life.py"], path, own),
+        *pytest("core219-deploy", ["-m", "life", "tests/e2e"], path, own),
     ]

@@ -162,6 +162,13 @@ PARTS = [
         needs_engine=True,
     ),
     Part(
+        "awx",
+        "every job template of AWX through ansible-runner, whole and cancelled, under traffic",
+        lambda: pytest("awx", ["-m", "awx", "tests/e2e"]),
+        needs_engine=True,
+        by_name=True,
+    ),
+    Part(
         "core219",
         "ansible-core 2.19 on Python 3.11: units, ansible-test sanity, a stack's life",
         core219.run,
