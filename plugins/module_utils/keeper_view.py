@@ -61,6 +61,9 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.stack import 
 
 _TO_THE_SECOND = len("2026-01-31T23:59:59")
 
+CREATED = "created"
+"""The engine's word for a container that was not started yet, or is being started."""
+
 AT_WORK = ("running", "restarting")
 """The engine's words for a container that runs, or that the engine will start again by itself."""
 
@@ -188,7 +191,7 @@ class Lookout:
             deploy=deploy,
             observed=Observed(tuple(replicas), members, served),
             containers={row["Id"]: row["State"] for row in rows},
-            restarts=self._count_restarts(replicas),
+            restarts=self._count_restarts(replicas, {row["Id"]: row["State"] for row in rows}),
             health=health,
             published=published,
             balancer_runs=runs,
@@ -209,16 +212,23 @@ class Lookout:
         self._unproven -= {one for one, known in health.items() if known.verdict != UNKNOWN}
         return health
 
-    def _count_restarts(self, replicas: list[Replica]) -> Mapping[str, int]:
-        """Asked only of those that are not well: who was restarted is not well for a while."""
+    def _count_restarts(
+        self, replicas: Iterable[Replica], states: Mapping[str, str]
+    ) -> Mapping[str, int]:
         known = self._restarts
-        self._restarts = {
-            one.id: known[one.id]
-            if one.id in known and one.state == HEALTHY
-            else int(self._host.inspect(one.id).get("RestartCount", 0))
-            for one in replicas
-        }
+        self._restarts = {one.id: self._restarts_of(one, states[one.id], known) for one in replicas}
         return self._restarts
+
+    def _restarts_of(self, one: Replica, state: str, known: Mapping[str, int]) -> int:
+        """Asked only of those that are not well: who was restarted is not well for a while. Who was
+        only created was never restarted; and of one that is being started the engine tells nothing
+        before that is over, for which another one that has just crashed must not wait.
+        """
+        if state == CREATED:
+            return 0
+        if one.id in known and one.state == HEALTHY:
+            return known[one.id]
+        return int(self._host.inspect(one.id).get("RestartCount", 0))
 
     def _replica(
         self, row: dict[str, Any], health: Health, members: Mapping[str, str], recovering: bool

@@ -177,6 +177,15 @@ def test_restarts_are_asked_only_of_who_is_not_well(seeing: Seeing) -> None:
     assert calls(there, "inspect") == [(there.app(2).id,)]
 
 
+def test_of_one_that_is_being_started_nothing_is_asked(seeing: Seeing) -> None:
+    """The engine would answer only when it is over."""
+    seeing.there.replica().status = "created"
+    seeing.look()
+    seeing.there.engine.calls.clear()
+    assert list(seeing.look().restarts.values()) == [0, 0, 0, 0]
+    assert calls(seeing.there, "inspect") == []
+
+
 # the rest
 
 
