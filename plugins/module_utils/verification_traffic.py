@@ -248,8 +248,11 @@ def upstream_of(entry: dict[str, Any]) -> str:
 
 
 def _went_well(entry: dict[str, Any]) -> bool:
-    """Whether a replica answered, with whatever it means: 5xx may be nginx's own."""
-    return bool(upstream_of(entry)) and str(entry.get("status", "")) < "5"
+    """Whether a replica answered. 5xx may be nginx's own, and 499 is a client that gave up waiting,
+    as those of a replica that hangs do.
+    """
+    status = str(entry.get("status", ""))
+    return bool(upstream_of(entry)) and "1" <= status < "5" and status != "499"
 
 
 def _entry(line: bytes) -> dict[str, Any]:

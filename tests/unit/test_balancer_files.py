@@ -25,7 +25,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.configuration
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
-from tests.unit.fakes.host import STATIC, SimulatedHost, as_member
+from tests.unit.fakes.host import STATIC, SimulatedHost, members_of, serving_three
 
 DAMAGE = [
     "",
@@ -48,15 +48,7 @@ DAMAGE = [
 @pytest.fixture(name="there")
 def there_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedHost:
     """A host with three replicas, published and served."""
-    there = SimulatedHost(tmp_path, monkeypatch)
-    for _unused in range(3):
-        there.replica()
-    there.start_balancer(there.engine.of("app"))
-    return there
-
-
-def members(there: SimulatedHost) -> list[Member]:
-    return [as_member(one) for one in there.engine.of("app")]
+    return serving_three(tmp_path, monkeypatch)
 
 
 def damage(there: SimulatedHost, name: str, data: bytes) -> None:
@@ -67,18 +59,18 @@ def damage(there: SimulatedHost, name: str, data: bytes) -> None:
 
 
 def test_a_decision_counts_while_nobody_else_has_published(there: SimulatedHost) -> None:
-    done = there.balancer().publish(members(there)[:2], based_on=1)
+    done = there.balancer().publish(members_of(there)[:2], based_on=1)
     assert (done.changed, done.after.generation) == (True, 2)
-    done = there.balancer().publish(members(there)[:1], based_on=2)
+    done = there.balancer().publish(members_of(there)[:1], based_on=2)
     assert done.changed
     assert there.nginx.members == {"10.0.0.1"}
 
 
 def test_a_decision_that_was_overtaken_changes_nothing(there: SimulatedHost) -> None:
-    there.balancer().publish(members(there)[:1])
+    there.balancer().publish(members_of(there)[:1])
     before = there.balancer().published()
     with pytest.raises(SupersededError) as caught:
-        there.balancer().publish(members(there)[1:], based_on=1)
+        there.balancer().publish(members_of(there)[1:], based_on=1)
     assert str(caught.value) == "Generation 2 was published meanwhile, not 1. Look again."
     assert isinstance(caught.value, LoadBalancingError)
     assert there.balancer().published() == before
@@ -86,9 +78,9 @@ def test_a_decision_that_was_overtaken_changes_nothing(there: SimulatedHost) -> 
 
 
 def test_whoever_published_what_is_wanted_has_overtaken_it_too(there: SimulatedHost) -> None:
-    there.balancer().publish(members(there)[:2])
+    there.balancer().publish(members_of(there)[:2])
     with pytest.raises(SupersededError):
-        there.balancer().publish(members(there)[:2], based_on=1)
+        there.balancer().publish(members_of(there)[:2], based_on=1)
 
 
 def test_before_anything_was_published_a_decision_is_based_on_that(
@@ -101,7 +93,7 @@ def test_before_anything_was_published_a_decision_is_based_on_that(
 
 
 def test_a_decision_may_also_be_that_nothing_has_to_change(there: SimulatedHost) -> None:
-    done = there.balancer().publish(members(there), based_on=1)
+    done = there.balancer().publish(members_of(there), based_on=1)
     assert (done.changed, there.nginx.reloads) == (False, 0)
 
 
@@ -112,9 +104,9 @@ def test_members_of_an_older_release_get_slots_once(there: SimulatedHost) -> Non
         assert member.pop("slot") > 0
     path.write_text(json.dumps(data), encoding="utf-8")
     assert [one.slot for one in there.balancer().published().members] == [0, 0, 0]
-    assert there.balancer().publish(members(there)).changed
+    assert there.balancer().publish(members_of(there)).changed
     assert [one.slot for one in there.balancer().published().members] == [1, 2, 3]
-    assert not there.balancer().publish(members(there)).changed
+    assert not there.balancer().publish(members_of(there)).changed
 
 
 # files that are damaged
@@ -129,9 +121,9 @@ def test_of_a_damaged_list_of_members_the_rest_is_known(there: SimulatedHost, da
 @pytest.mark.parametrize("data", DAMAGE)
 def test_a_damaged_list_of_members_is_written_anew(there: SimulatedHost, data: str) -> None:
     damage(there, "members.json", data.encode())
-    done = there.balancer().publish(members(there), based_on=1)
+    done = there.balancer().publish(members_of(there), based_on=1)
     assert (done.changed, done.after.generation) == (True, 2)
-    assert there.balancer().published().members == assign_slots((), members(there))
+    assert there.balancer().published().members == assign_slots((), members_of(there))
     assert there.nginx.generation == 2
 
 
@@ -140,8 +132,8 @@ def test_what_is_no_text_does_no_harm(there: SimulatedHost, name: str) -> None:
     damage(there, name, b"\xff\xfe\x00")
     found = there.balancer().published()
     assert found == Configuration(1, "" if name == "nginx.conf" else STATIC)
-    assert there.balancer().publish(members(there), STATIC, based_on=1).changed
-    assert there.balancer().published().members == assign_slots((), members(there))
+    assert there.balancer().publish(members_of(there), STATIC, based_on=1).changed
+    assert there.balancer().published().members == assign_slots((), members_of(there))
 
 
 def test_members_are_texts_and_a_number_whatever_the_file_says(there: SimulatedHost) -> None:
@@ -158,22 +150,22 @@ def test_a_list_of_members_that_is_gone_does_no_harm(there: SimulatedHost) -> No
 def test_without_a_static_part_one_has_to_be_given(there: SimulatedHost) -> None:
     Path(there.paths.current, "nginx.conf").unlink()
     with pytest.raises(LoadBalancingError, match="has no balancer configuration yet"):
-        there.balancer().publish(members(there)[:2], based_on=1)
-    assert there.balancer().publish(members(there)[:2], STATIC, based_on=1).changed
+        there.balancer().publish(members_of(there)[:2], based_on=1)
+    assert there.balancer().publish(members_of(there)[:2], STATIC, based_on=1).changed
 
 
 def test_a_link_that_is_gone_is_made_anew(there: SimulatedHost) -> None:
     """The folders tell which numbers were used."""
     os.unlink(there.paths.current)
     assert there.balancer().published() == Configuration()
-    done = there.balancer().publish(members(there), STATIC, based_on=0)
+    done = there.balancer().publish(members_of(there), STATIC, based_on=0)
     assert (done.after.generation, there.nginx.generation) == (2, 2)
 
 
 def test_a_link_to_nothing_is_made_anew(there: SimulatedHost) -> None:
     shutil.rmtree(os.path.join(there.paths.nginx, "1"))
     assert there.balancer().published() == Configuration(1)
-    done = there.balancer().publish(members(there), STATIC, based_on=1)
+    done = there.balancer().publish(members_of(there), STATIC, based_on=1)
     assert (done.after.generation, there.nginx.generation) == (2, 2)
 
 

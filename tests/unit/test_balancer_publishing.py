@@ -22,7 +22,6 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.balancer impo
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.configuration import (
     Configuration,
-    Member,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_maintenance import (
     Maintenance,
@@ -30,7 +29,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_maintena
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.sockets import Worker
 from tests.unit.fakes.engine import WELL, Behaviour
-from tests.unit.fakes.host import SimulatedHost, as_member
+from tests.unit.fakes.host import SimulatedHost, members_of, serving_three
 from tests.unit.fakes.nginx import REJECTED
 
 FIRST, SECOND = "1" * 12, "2" * 12  # certificates
@@ -41,15 +40,7 @@ STATUS, SERVED_GENERATION = Balancer.status, Instance.served_generation
 @pytest.fixture(name="there")
 def there_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedHost:
     """A host with three replicas, published and served."""
-    there = SimulatedHost(tmp_path, monkeypatch)
-    for _unused in range(3):
-        there.replica()
-    there.start_balancer(there.engine.of("app"))
-    return there
-
-
-def members(there: SimulatedHost) -> list[Member]:
-    return [as_member(one) for one in there.engine.of("app")]
+    return serving_three(tmp_path, monkeypatch)
 
 
 def late_workers(
@@ -77,7 +68,7 @@ def late_workers(
 def test_the_running_nginx_reads_a_configuration_before_it_is_in_force(
     there: SimulatedHost,
 ) -> None:
-    there.balancer().publish(members(there)[:1])
+    there.balancer().publish(members_of(there)[:1])
     (asked,) = [call for call in there.engine.calls if call[0] == "exec"]
     (balancer,) = there.engine.of("balancer")
     assert asked[1] == balancer.id
@@ -86,14 +77,14 @@ def test_the_running_nginx_reads_a_configuration_before_it_is_in_force(
 
 def test_a_publish_ends_as_soon_as_nginx_has_taken_it_over(there: SimulatedHost) -> None:
     there.nginx.slow = 2.5
-    assert 2.5 <= there.balancer().publish(members(there)[:1]).seconds < 2.55
+    assert 2.5 <= there.balancer().publish(members_of(there)[:1]).seconds < 2.55
 
 
 def test_a_balancer_that_has_just_started_is_told_when_it_has_workers(
     there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = late_workers(there, monkeypatch, 3.0)
-    there.balancer().publish(members(there)[:1])
+    there.balancer().publish(members_of(there)[:1])
     assert told == [3.0]
 
 
@@ -101,7 +92,7 @@ def test_one_that_never_has_workers_is_told_all_the_same(
     there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = late_workers(there, monkeypatch, 900.0)
-    there.balancer().publish(members(there)[:1])
+    there.balancer().publish(members_of(there)[:1])
     assert told == [5.05]
 
 
@@ -110,7 +101,7 @@ def test_the_last_ten_lines_of_nginx_are_told(there: SimulatedHost) -> None:
     there.engine.of("balancer")[0].behaviour = Behaviour(log=log.encode())
     there.nginx.deaf = True
     with pytest.raises(LoadBalancingError) as caught:
-        there.balancer().publish(members(there)[:1])
+        there.balancer().publish(members_of(there)[:1])
     assert str(caught.value).partition("Its last words:\n")[2].split("\n")[0] == "line 3"
 
 
@@ -125,7 +116,7 @@ def test_what_was_before_is_waited_for_when_it_is_put_back(
 
     monkeypatch.setattr(Balancer, "_reload", reload)
     with pytest.raises(LoadBalancingError, match="not in time"):
-        there.balancer().publish(members(there)[:1])
+        there.balancer().publish(members_of(there)[:1])
     assert waited == [2, 1]
 
 
@@ -133,7 +124,7 @@ def test_certificate_and_maintenance_stay_until_others_are_given(there: Simulate
     balancer = there.balancer()
     closed = Maintenance(on=True)
     balancer.publish(certificate=FIRST, maintenance=closed)
-    after = balancer.publish(members(there)[:1]).after
+    after = balancer.publish(members_of(there)[:1]).after
     assert (after.certificate, after.maintenance) == (FIRST, closed)
     again = balancer.publish(certificate=SECOND, maintenance=Maintenance()).after
     assert (again.certificate, again.maintenance) == (SECOND, Maintenance())
@@ -153,9 +144,9 @@ def test_a_folder_that_cannot_be_removed_hides_nothing(
     monkeypatch.setattr(shutil, "rmtree", rmtree)
     there.balancer().check("# another static part\n")
     with pytest.raises(LoadBalancingError, match="nginx rejects"):
-        there.balancer().publish(members(there)[:1], f"{REJECTED};\n")
+        there.balancer().publish(members_of(there)[:1], f"{REJECTED};\n")
     for count in (1, 2, 3, 1, 2, 3):
-        assert there.balancer().publish(members(there)[:count]).changed
+        assert there.balancer().publish(members_of(there)[:count]).changed
 
 
 def test_what_could_not_be_written_hides_no_reason(
@@ -169,14 +160,14 @@ def test_what_could_not_be_written_hides_no_reason(
 
     monkeypatch.setattr(Configuration, "write", write)
     with pytest.raises(LoadBalancingError, match="the disk is full"):
-        there.balancer().publish(members(there)[:1])
+        there.balancer().publish(members_of(there)[:1])
 
 
 def test_everybody_may_read_a_generation_whatever_the_mask(there: SimulatedHost) -> None:
     """nginx's workers are another user."""
     before = os.umask(0)
     try:
-        there.balancer().publish(members(there)[:1])
+        there.balancer().publish(members_of(there)[:1])
     finally:
         os.umask(before)
     assert stat.S_IMODE(os.stat(os.path.join(there.paths.nginx, "2")).st_mode) == 0o755
@@ -191,7 +182,7 @@ def test_one_publishes_at_a_time(there: SimulatedHost, monkeypatch: pytest.Monke
         return real(path, timeout=timeout)
 
     monkeypatch.setattr(module, "kernel_lock", lock)
-    there.balancer().publish(members(there)[:1])
+    there.balancer().publish(members_of(there)[:1])
     assert asked == [(os.path.join(there.paths.state, "publish.lock"), 60)]
 
 

@@ -209,6 +209,7 @@ def test_answers_to_others_are_counted(tmp_path: Path) -> None:
     rows = [line("verify/1"), line("verify/1-burst"), line("other"), line("another verify/1")]
     rows += [line("other", "10.0.0.2:8000, 10.0.0.3:8000", "404"), line("other", "")]
     rows += [line("other", status="502"), line("other", status="504"), "damaged"]
+    rows += [line("other", status="499"), line("other", status="")]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     assert len(log.entries('verify/1"', 1)) == 2
     assert log.others == {"10.0.0.1": 2, "10.0.0.3": 1}

@@ -190,3 +190,17 @@ def as_member(one: Container) -> Member:
 def names(containers: Sequence[Container]) -> list[str]:
     """Names of containers."""
     return [one.name for one in containers]
+
+
+def serving_three(folder: Path, patch: pytest.MonkeyPatch) -> SimulatedHost:
+    """A host with three replicas, published and served."""
+    there = SimulatedHost(folder, patch)
+    for _unused in range(3):
+        there.replica()
+    there.start_balancer(there.engine.of("app"))
+    return there
+
+
+def members_of(there: SimulatedHost) -> list[Member]:
+    """All its replicas as members."""
+    return [as_member(one) for one in there.engine.of("app")]
