@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fault_table import FILE, TABLE
-from tests.e2e.stack import Stack, deployed
+from tests.e2e.stack import SURGE, Stack, deployed
 
 PARTS = {"hosts", "rollout", "failures", "faults", "awx", "life", "benchmark"}
 MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
@@ -44,6 +44,14 @@ def kernel() -> Iterator[None]:
         MIGRATION.write_text(before, encoding="ascii")
     if not there:
         SETTING.unlink(missing_ok=True)
+
+
+@pytest.fixture(name="three", scope="session")
+def three_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Three replicas of the demo, for several files: what they leave is whole, of some version."""
+    folder = tmp_path_factory.mktemp("three")
+    with deployed("lbtest-three", 18101, folder, replicas=3, rollout_surge=SURGE) as stack:
+        yield stack
 
 
 @pytest.fixture(name="faulty", scope="session")

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ANSIBLE = Path(sys.executable).parent / "ansible-playbook"
 RECAP = re.compile(r"ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
 PLAY_TIMEOUT = 600
+SURGE = 1  # more replicas than wanted, while one replaces another
 HEALTH_CHECK_TIMEOUT = 4.0  # seconds, as in compose.py
 
 
@@ -154,6 +155,10 @@ class Stack:
     def versions(self) -> list[str]:
         """The versions of the replicas that run, one each."""
         return sorted(one["version"] for one in self.containers() if one["state"] == "running")
+
+    def other_version(self) -> str:
+        """The demo has two versions: the one that does not serve now."""
+        return {"1": "2", "2": "1"}[self.versions()[0]]
 
     def get(self, path: str = "/health") -> Any:
         """A JSON answer through the balancer."""

@@ -42,9 +42,15 @@ def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_three_replacements_lose_nothing(stack: Stack) -> None:
     """Clients that keep their connections, new ones, silent ones, streams and WebSockets."""
     assert MIGRATION.read_text(encoding="ascii").strip() == "1"
-    mix = {"open_rate": 200.0, "idle_max": 15.0, "stream_tokens": 40, "ws_life": 6.0}
+    mix = {
+        "think_time": 0.03,
+        "open_rate": 200.0,
+        "idle_max": 15.0,
+        "stream_tokens": 40,
+        "ws_life": 6.0,
+    }
     seen = {balancer(stack)}
-    with stack.traffic(**mix) as traffic:
+    with stack.traffic(**mix, ws_life=6.0) as traffic:
         for image in (OTHER, IMAGE, OTHER):
             done = stack.must("deploy", balancer_image=image)
             print(*(line for line in done.output.splitlines() if "drained of" in line), sep="\n")
@@ -66,7 +72,8 @@ def test_a_run_that_changes_nothing_leaves_the_balancer(stack: Stack) -> None:
 def test_a_killed_replacement_is_tidied_by_the_keeper(stack: Stack) -> None:
     """SIGKILL while two balancers hold the ports: both serve, until the keeper leaves one."""
     wanted = OTHER if image_of(balancer(stack)) == IMAGE else IMAGE
-    with stack.traffic(closed=8, sse=2, stream_tokens=10, websockets=2, ws_life=2.0) as traffic:
+    mix = {"closed": 8, "think_time": 0.05, "sse": 2, "stream_tokens": 10, "websockets": 2}
+    with stack.traffic(**mix, ws_life=2.0) as traffic:
         process = stack.begin("deploy", balancer_image=wanted)
         deadline = time.monotonic() + 120
         while len(stack.containers("balancer")) < 2:

@@ -127,8 +127,8 @@ def readable_texts(stack: Stack) -> list[str]:
 def test_maintenance_is_for_others_until_it_is_switched_off(stack: Stack) -> None:
     """Through a rolling update and a restart of the balancer; this machine is served throughout."""
     assert ask("/")[0] in (200, 429)
-    mix = {"closed": 8, "sse": 2, "stream_tokens": 20, "websockets": 2, "ws_life": 3.0}
-    with stack.traffic(**mix) as traffic:
+    mix = {"closed": 8, "think_time": 0.05, "sse": 2, "stream_tokens": 20, "websockets": 2}
+    with stack.traffic(**mix, ws_life=3.0) as traffic:
         planned = stack.must(
             "maintenance", "--check", "--diff", state="on", maintenance_retry_after=77
         )

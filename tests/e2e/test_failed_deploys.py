@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, assert_nothing_failed, deployed, docker
+from tests.e2e.stack import Stack, assert_nothing_failed, docker
 
 BROKEN_MIGRATION = "print('column price is missing'); raise SystemExit(4)"
 # Debian 13's own nginx is too old for the configuration.
@@ -47,32 +46,30 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
 pytestmark = pytest.mark.failures
 
 
-@pytest.fixture(name="stack", scope="module")
-def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two replicas of the demo."""
-    folder = tmp_path_factory.mktemp("failures")
+@pytest.fixture(scope="module", autouse=True)
+def old_nginx(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An image of it."""
+    folder = tmp_path_factory.mktemp("old-nginx")
     (folder / "Dockerfile").write_text(OLD_NGINX, encoding="utf-8")
     docker("build", "-t", "lbtest/old-nginx:1", str(folder))
-    with deployed("lbtest-fail", 18102, folder, replicas=2) as stack:
-        yield stack
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failed_deploy_changes_nothing(stack: Stack, fault: str) -> None:
+def test_a_failed_deploy_changes_nothing(three: Stack, fault: str) -> None:
     """Exit status, reason, last lines; 0 requests failed meanwhile; the state as before."""
     variables, texts = FAULTS[fault]
-    before = stack.state()
-    with stack.traffic(closed=10, think_time=0.05, sse=2, websockets=2, idle=5) as traffic:
-        done = stack.play("deploy", **variables)
+    before = three.state()
+    with three.traffic(closed=10, think_time=0.05, sse=2, websockets=2, idle=5) as traffic:
+        done = three.play("deploy", **variables)
         result = traffic.stop()
     assert done.status != 0, done.output[-4000:]
     for text in texts:
         assert text in done.output, done.output[-6000:]
     assert_nothing_failed(result)
-    assert stack.state() == before
+    assert three.state() == before
     print(f"\n{fault}: {done.seconds:.0f} s, 0 of {result.requests} requests failed")
 
 
-def test_the_next_deploy_is_not_in_the_way_of_what_failed(stack: Stack) -> None:
+def test_the_next_deploy_is_not_in_the_way_of_what_failed(three: Stack) -> None:
     """After all of these, an ordinary deploy has nothing to do."""
-    assert stack.must("deploy").changed == 0
+    assert three.must("deploy").changed == 0

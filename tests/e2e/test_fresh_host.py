@@ -146,8 +146,10 @@ def _copy(source: Path, host: Host, target: str) -> None:
     subprocess.run(command, check=True, timeout=120)
 
 
-def check_changes_nothing(fresh: Fresh) -> None:
-    """deploy.sh --check as the first command ever on the host, then again, looked at closely."""
+def check_changes_nothing(fresh: Fresh) -> str:
+    """deploy.sh --check as the first command ever on the host, then again, looked at closely; gives
+    what the first one said.
+    """
     before = fresh.packages()
     said = fresh.deploy("--check")
     assert changed(said) > 0, "it does not say what it would do"
@@ -162,6 +164,7 @@ def check_changes_nothing(fresh: Fresh) -> None:
     now = fresh.host.tree()
     assert {path for path in tree.keys() | now.keys() if tree.get(path) != now.get(path)} == set()
     assert _units(fresh.host) == units
+    return said
 
 
 def _units(host: Host) -> str:
@@ -171,6 +174,15 @@ def _units(host: Host) -> str:
 def check_serving(fresh: Fresh) -> None:
     """What the README promises: /health answers, by three instances."""
     assert fresh.answers() == [200, 3]
+
+
+def check_what_was_built(host: Host) -> None:
+    """Images with what the stack needs, and nothing left of the building."""
+    nginx = host.run("docker", "run", "--rm", "digiz/nginx:1.30", "nginx", "-v")
+    assert tuple(map(int, nginx.rpartition("/")[2].split("."))) >= (1, 30, 5)
+    command = ["docker", "run", "--rm", "--entrypoint", "postgres", "digiz/postgres:17"]
+    assert host.run(*command, "--version").startswith("postgres (PostgreSQL) 17.")
+    assert host.run("find", "/var/tmp", "-name", "load-balancing*") == ""
 
 
 def keeper_says(fresh: Fresh) -> dict[str, Any]:
@@ -287,9 +299,10 @@ def _shown(fresh: Fresh, name: str) -> str:
 @pytest.mark.parametrize("fresh", ["bookworm"], indirect=True)
 def test_debian_12_from_nothing(fresh: Fresh) -> None:
     """--check, the deploy with the engine and all images made, and a run that changes nothing."""
-    check_changes_nothing(fresh)
+    assert "would build digiz/postgres:17: not on the host" in check_changes_nothing(fresh)
     assert changed(fresh.deploy()) > 0
     check_serving(fresh)
+    check_what_was_built(fresh.host)
     assert changed(fresh.deploy()) == 0
     check_serving(fresh)
 

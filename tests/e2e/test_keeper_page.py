@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.e2e.chat_interface.browser import CHROMIUM, need_chromium
-from tests.e2e.stack import PLAY_TIMEOUT, Stack, deployed
+from tests.e2e.stack import PLAY_TIMEOUT, Stack
 
 OUTPUT = Path(__file__).resolve().parent.parent / "output"
 SCREEN, PHONE = (1280, 900), (390, 844)
@@ -105,41 +105,35 @@ def opened(chromium: Browser, url: str, size: tuple[int, int], **options: Any) -
     return tab
 
 
-@pytest.fixture(name="stack", scope="module")
-def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Three replicas of the demo."""
-    with deployed("lbtest-page", 18171, tmp_path_factory.mktemp("page"), replicas=3) as stack:
-        yield stack
-
-
-def test_the_page_follows_a_rolling_update(stack: Stack) -> None:
+def test_the_page_follows_a_rolling_update(three: Stack) -> None:
     """What changes of the replicas is there within 3 s, the charts move, the deploy is marked, and
     nobody complains.
     """
-    url = f"http://127.0.0.1:{stack.keeper_port}/"
+    url = f"http://127.0.0.1:{three.keeper_port}/"
+    version = three.other_version()
     light: dict[str, Any] = {"closed": 10, "think_time": 0.05, "sse": 2, "websockets": 2}
-    with browser() as chromium, stack.traffic(**light) as traffic:
+    with browser() as chromium, three.traffic(**light) as traffic:
         screen = opened(chromium, url, SCREEN)
         phone = opened(chromium, url, PHONE, color_scheme="dark")
         screen.page.wait_for_timeout(12_000)  # two steps of the charts
         before = screen.shown()
         screen.picture("before")
-        roll = stack.begin("deploy", app_version="2")
+        roll = three.begin("deploy", app_version=version)
         pictured = False
         while roll.poll() is None:
-            status = stack.status()
+            status = three.status()
             if status:
                 screen.compare(status, time.monotonic())
             if not pictured and len({one["version"] for one in status.get("replicas", ())}) > 1:
                 screen.picture("during")
                 pictured = True
             screen.page.wait_for_timeout(PAUSE_MS)
-        assert roll.wait(PLAY_TIMEOUT) == 0, stack.log.read_text(encoding="utf-8")[-8000:]
+        assert roll.wait(PLAY_TIMEOUT) == 0, three.log.read_text(encoding="utf-8")[-8000:]
         screen.page.wait_for_timeout(12_000)
         for tab, name in ((screen, "after"), (phone, "phone")):
             tab.picture(name)
-            assert tab.shown() == told(stack.status()) != before
-            assert_the_charts_show_it(tab)
+            assert tab.shown() == told(three.status()) != before
+            assert_the_charts_show_it(tab, version)
             assert tab.too_wide() == []
         assert traffic.stop().failed == 0
         print(f"\nthe page was {screen.slowest:.1f} s behind at most")
@@ -148,7 +142,7 @@ def test_the_page_follows_a_rolling_update(stack: Stack) -> None:
     assert screen.slowest <= LATEST
 
 
-def assert_the_charts_show_it(tab: Tab) -> None:
+def assert_the_charts_show_it(tab: Tab, version: str) -> None:
     """Six charts, each with a text alternative and a mark for the deploy; what they tell is that
     there is traffic, and no error.
     """
@@ -164,6 +158,6 @@ def assert_the_charts_show_it(tab: Tab) -> None:
     assert (
         tab.page.locator("#deploys li")
         .first.inner_text()
-        .endswith("deploy of version 2, 3 replicas")
+        .endswith(f"deploy of version {version}, 3 replicas")
     )
     assert tab.page.locator("#trouble").is_hidden()

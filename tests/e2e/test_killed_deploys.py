@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, assert_nothing_failed, deployed, kill
+from tests.e2e.stack import Stack, assert_nothing_failed, kill
 
 KILLS = 10
 SEED = 20_251
@@ -32,30 +31,22 @@ TRAFFIC: dict[str, Any] = {
 pytestmark = pytest.mark.failures
 
 
-@pytest.fixture(name="stack", scope="module")
-def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Three replicas of the demo."""
-    folder = tmp_path_factory.mktemp("killed")
-    with deployed("lbtest-kill", 18103, folder, replicas=REPLICAS) as stack:
-        yield stack
-
-
-def test_killed_deploys_lose_nothing_and_are_finished_by_the_next(stack: Stack) -> None:
+def test_killed_deploys_lose_nothing_and_are_finished_by_the_next(three: Stack) -> None:
     """Ten times SIGKILL at a random moment of a rolling update, with and without its children."""
     chance = random.Random(SEED)
-    length = timed_roll(stack)
-    with stack.traffic(**TRAFFIC) as traffic:
+    length = timed_roll(three)
+    with three.traffic(**TRAFFIC) as traffic:
         for number in range(KILLS):
             version = str(1 + number % 2)
             moment = chance.uniform(1, length)
-            process = stack.begin("deploy", app_version=version)
+            process = three.begin("deploy", app_version=version)
             time.sleep(moment)
             with_children = chance.random() < 0.5
             kill(process, with_children)
-            running = stack.versions()
-            done = stack.must("deploy", app_version=version)
-            assert stack.versions() == [version] * REPLICAS, done.output[-4000:]
-            assert len(stack.containers()) == REPLICAS
+            running = three.versions()
+            done = three.must("deploy", app_version=version)
+            assert three.versions() == [version] * REPLICAS, done.output[-4000:]
+            assert len(three.containers()) == REPLICAS
             whole = "with" if with_children else "without"
             print(
                 f"\nkilled after {moment:.1f} s {whole} its children, running {running}: "
@@ -64,9 +55,9 @@ def test_killed_deploys_lose_nothing_and_are_finished_by_the_next(stack: Stack) 
         result = traffic.stop()
     print(result.table())
     assert_nothing_failed(result)
-    assert stack.bookkeeping(result).exact, stack.bookkeeping(result)
+    assert three.bookkeeping(result).exact, three.bookkeeping(result)
 
 
-def timed_roll(stack: Stack) -> float:
+def timed_roll(three: Stack) -> float:
     """Seconds that an undisturbed update takes: the moments are drawn from it."""
-    return stack.must("deploy", app_version=2).seconds
+    return three.must("deploy", app_version=2).seconds

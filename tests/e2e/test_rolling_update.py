@@ -2,87 +2,61 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rolling updates and scaling under traffic: nothing fails, nothing is cut, nothing is lost or
-doubled.
-"""
+"""A rolling update under traffic: nothing fails, nothing is cut, nothing is lost or doubled."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Stack, assert_nothing_failed, deployed
+from tests.e2e.stack import SURGE, Stack, assert_nothing_failed
 from tests.load.observation import Observation
 from tests.load.result import Result
 
 REQUESTS = 50_000
-REPLICAS, SURGE = 3, 1
+REPLICAS = 3
 
 pytestmark = pytest.mark.rollout
 
 
-@pytest.fixture(name="stack", scope="module")
-def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Three replicas of the demo."""
-    folder = tmp_path_factory.mktemp("rolling")
-    with deployed("lbtest-roll", 18101, folder, replicas=REPLICAS, rollout_surge=SURGE) as stack:
-        yield stack
-
-
-def test_rolling_update_loses_nothing(stack: Stack) -> None:
+def test_rolling_update_loses_nothing(three: Stack) -> None:
     """40 POST clients, 50/s on new connections, 20 idle ones, 6 streams, 4 WebSockets."""
-    before = {one["id"] for one in stack.containers()}
-    with stack.observer() as observer, stack.traffic() as traffic:
-        done = stack.must("deploy", app_version=2)
+    before = {one["id"] for one in three.containers()}
+    version = three.other_version()
+    with three.observer() as observer, three.traffic() as traffic:
+        done = three.must("deploy", app_version=version)
         traffic.wait_until(sent=REQUESTS, timeout=120)
         observation = observer.stop()
         result = traffic.stop()
     report("rolling update", result, observation, done.seconds)
     assert_nothing_failed(result)
     assert result.requests >= REQUESTS
-    assert stack.bookkeeping(result).exact, stack.bookkeeping(result)
+    assert three.bookkeeping(result).exact, three.bookkeeping(result)
     assert observation.min_healthy_members >= REPLICAS, observation.worst(REPLICAS)
     assert observation.max_running <= REPLICAS + SURGE
-    assert stack.versions() == ["2"] * REPLICAS
-    assert not before & {one["id"] for one in stack.containers()}
+    assert three.versions() == [version] * REPLICAS
+    assert not before & {one["id"] for one in three.containers()}
     assert set(result.versions) == {"1", "2"}
 
 
-def test_scaling_loses_nothing(stack: Stack) -> None:
-    """3 → 5 → 2 under the same traffic."""
-    with stack.observer() as observer, stack.traffic() as traffic:
-        up = stack.must("scale", replicas=5)
-        assert len(stack.versions()) == 5
-        down = stack.must("scale", replicas="2")
-        assert len(stack.versions()) == 2
-        observation = observer.stop()
-        result = traffic.stop()
-    report("3 → 5 → 2", result, observation, up.seconds + down.seconds)
-    assert_nothing_failed(result)
-    assert stack.bookkeeping(result).exact, stack.bookkeeping(result)
-    assert observation.min_healthy_members >= 2, observation.worst(2)
-    assert observation.max_running <= 5 + SURGE
-
-
-def test_rollback_brings_the_release_before_back(stack: Stack) -> None:
-    """The same way as a rolling update, in today's number of replicas."""
-    replicas = len(stack.containers())
-    with stack.traffic(closed=10, think_time=0.05, sse=0, websockets=0) as traffic:
-        stack.must("rollback")
+def test_rollback_brings_the_release_before_back(three: Stack) -> None:
+    """The same way as a rolling update."""
+    version = three.other_version()
+    with three.traffic(closed=10, think_time=0.05, sse=0, websockets=0) as traffic:
+        three.must("rollback")
         result = traffic.stop()
     assert_nothing_failed(result)
-    assert stack.versions() == ["1"] * replicas
+    assert three.versions() == [version] * REPLICAS
 
 
-def test_rotating_the_access_log_is_noticed_by_nobody(stack: Stack, tmp_path: Path) -> None:
+def test_rotating_the_access_log_is_noticed_by_nobody(three: Stack, tmp_path: Path) -> None:
     """logrotate as its timer runs it; afterwards nginx writes on, and configurations are tested."""
-    log = Path("/opt") / stack.name / "logs" / "access.log"
-    rules = f"/etc/logrotate.d/digiz-{stack.name}"
-    with stack.traffic(closed=10, think_time=0.05, sse=0, websockets=0) as traffic:
+    log = Path("/opt") / three.name / "logs" / "access.log"
+    rules = f"/etc/logrotate.d/digiz-{three.name}"
+    with three.traffic(closed=10, think_time=0.05, sse=0, websockets=0) as traffic:
         traffic.wait_until(sent=200, timeout=30)
         command = ["logrotate", "--force", "--state", str(tmp_path / "state"), rules]
         subprocess.run(command, check=True, capture_output=True)
@@ -92,13 +66,14 @@ def test_rotating_the_access_log_is_noticed_by_nobody(stack: Stack, tmp_path: Pa
     assert log.with_name("access.log.1").stat().st_size > 0
     time.sleep(1.5)  # nginx keeps lines for a second at most
     assert log.stat().st_size > 0
-    stack.must("deploy", balancer_read_timeout=301)
+    three.must("deploy", app_version=three.versions()[0], balancer_read_timeout=301)
 
 
-def test_a_run_that_changes_nothing_says_so(stack: Stack) -> None:
+def test_a_run_that_changes_nothing_says_so(three: Stack) -> None:
     """Also within the time that an operator is willing to wait."""
-    first = stack.must("deploy", replicas=2)
-    second = stack.must("deploy", replicas=2)
+    version = three.versions()[0]
+    first = three.must("deploy", app_version=version, replicas=2)
+    second = three.must("deploy", app_version=version, replicas=2)
     assert second.changed == 0, second.output
     print(f"\nnothing to do: {second.seconds:.1f} s, {second.tasks} tasks (before: {first.tasks})")
 

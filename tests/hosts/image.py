@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 REPOSITORY = "lb-test-host"
 _BUILD_SECONDS = 600
+_LOCKS = Path(__file__).resolve().parent.parent.parent / ".cache"
 _PACKAGES = ("apt", "systemd", "systemd-sysv", "dbus", "python3", "iproute2", "procps")
 
 
@@ -67,20 +69,28 @@ def ensure_image(release: str) -> str:
     :raises RuntimeError: with the end of the output, if it cannot be made.
     """
     image = image_name(release)
-    known = subprocess.run(
-        ["docker", "image", "inspect", image], capture_output=True, check=False, timeout=30
-    )
-    if known.returncode == 0:
-        return image
-    recipe = RELEASES[release]
+    # Tests run side by side: the second that wants it waits for the first to make it.
+    _LOCKS.mkdir(exist_ok=True)
+    with (_LOCKS / f"{REPOSITORY}-{release}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_there(image):
+            _make(image, RELEASES[release])
+    return image
+
+
+def _is_there(image: str) -> bool:
+    command = ["docker", "image", "inspect", image]
+    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _make(image: str, recipe: Release) -> None:
     with tempfile.TemporaryDirectory(prefix="lb-test-host-", dir="/var/tmp") as folder:
         archive = Path(folder) / "host.tar"
         bootstrap = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--format=tar"]
         packages = ",".join([*_PACKAGES, recipe.keyring_package])
-        bootstrap += [f"--include={packages}", release, str(archive), *recipe.sources()]
+        bootstrap += [f"--include={packages}", recipe.name, str(archive), *recipe.sources()]
         _run(bootstrap)
         _run(["docker", "import", "--change", 'CMD ["/sbin/init"]', str(archive), image])
-    return image
 
 
 def _run(command: list[str]) -> None:

@@ -138,27 +138,3 @@ def test_a_fresh_host_without_any_network_use_gets_its_images_from_the_archive(
         assert host.run("find", "/var/tmp", "-name", "load-balancing*") == ""
         second = run_roles(host, roles, tmp_path, variables)
         assert (second.status, second.changed) == (0, 0), second.output
-
-
-@pytest.mark.hosts
-def test_a_fresh_host_builds_the_stacks_images_from_packages(tmp_path: Path) -> None:
-    wanted_images = [{"purpose": "balancer"}, {"purpose": "database"}]
-    variables = {"images_wanted": wanted_images, "images_source": "build"}
-    roles = ["docker_engine", "images"]
-    with running("bookworm") as host:
-        before = host.tree()
-        checked = run_roles(host, roles, tmp_path, variables, check=True)
-        assert checked.status == 0, checked.output
-        assert "would build digiz/postgres:17: not on the host" in checked.output
-        assert host.tree() == before
-        first = run_roles(host, roles, tmp_path, variables, timeout=1200)
-        assert first.status == 0, first.output
-        nginx = host.run("docker", "run", "--rm", "digiz/nginx:1.30", "nginx", "-v")
-        version = nginx.rpartition("/")[2]
-        assert tuple(map(int, version.split("."))) >= (1, 30, 5)
-        command = ["docker", "run", "--rm", "--entrypoint", "postgres", "digiz/postgres:17"]
-        postgres = host.run(*command, "--version")
-        assert postgres.startswith("postgres (PostgreSQL) 17.")
-        assert host.run("find", "/var/tmp", "-name", "load-balancing*") == ""
-        second = run_roles(host, roles, tmp_path, variables)
-        assert (second.status, second.changed) == (0, 0), second.output

@@ -37,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._waiter: asyncio.Future[Answer] | None = None
         self._used = 0.0
+        self._answered = False
+        self._rest: float | None = None  # seconds between the last answer and this request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -82,6 +84,7 @@ class Connection(asyncio.Protocol):
             raise RequestFailedError(
                 Failure.RESET_BEFORE_ANSWER, "the connection was closed already"
             )
+        self._rest = self._loop.time() - self._used if self._answered else None
         self._answer = Answer(sink)
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout, self._expire, timeout)
@@ -91,6 +94,7 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
             self._answer = self._waiter = None
+            self._answered = True
             self._used = self._loop.time()
 
     async def settle(self) -> None:
@@ -124,7 +128,10 @@ class Connection(asyncio.Protocol):
         if answer is None or self._waiter is None or self._waiter.done():
             return
         if not answer.began:
-            self._fail(Failure.RESET_BEFORE_ANSWER, f"{reason} before any byte of the answer")
+            new = self._rest is None
+            when = "on a new connection" if new else f"after a rest of {self._rest:.2f} s"
+            text = f"{reason} before any byte of the answer, {when}"
+            self._fail(Failure.RESET_BEFORE_ANSWER, text)
         elif if_begun is Failure.TRUNCATED and answer.end():
             self._waiter.set_result(answer)
         else:

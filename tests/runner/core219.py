@@ -43,10 +43,11 @@ def run() -> list[Case]:
     if made.problem or version.problem:
         return [made, version]
     path = {"PATH": f"{programs}{os.pathsep}{environment()['PATH']}"}
+    few = {**path, "TEST_EXAMPLES": "few"}
     return [
         made,
         version,
-        *pytest("core219-unit", ["-n", "2", "tests/unit"], path, own),
+        *pytest("core219-unit", ["-n", "2", "tests/unit"], few, own),
         *artifact.sanity(programs, PYTHON, "core219-"),
         *pytest("core219-deploy", ["-m", "life", "tests/e2e"], path, own),
     ]

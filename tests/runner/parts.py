@@ -97,6 +97,12 @@ def coverage(found: Path) -> Case:
     return report(Case(name, 0, problem))
 
 
+def hosts() -> list[Case]:
+    """Hosts of their own do not disturb each other: the files run two at a time."""
+    side_by_side = ["-n", "2", "--dist", "loadfile"]
+    return pytest("hosts", [*side_by_side, "-m", "hosts", "tests/integration", "tests/e2e"])
+
+
 PARTS = [
     Part("lint", "ruff, yamllint, shellcheck, codespell, ansible-lint", lint, fast=True),
     Part("types", "mypy --strict", types, fast=True),
@@ -158,7 +164,7 @@ PARTS = [
     Part(
         "hosts",
         "fresh Debian hosts in containers",
-        lambda: pytest("hosts", ["-m", "hosts", "tests/integration", "tests/e2e"]),
+        hosts,
         needs_engine=True,
     ),
     Part(

@@ -9,13 +9,14 @@ what was imported is not looked through for garbage again and again, a twelfth o
 from __future__ import annotations
 
 import gc
-import os
 
 from hypothesis import settings
 
-if "CI" not in os.environ:  # there Hypothesis has a profile of its own: repeatable, no deadline
-    settings.register_profile("local", deadline=None)
-    settings.load_profile("local")
+from tests.unit.examples import USUAL, examples
+
+# On top of what Hypothesis has loaded: with CI set a profile that is repeatable.
+settings.register_profile("ours", settings(deadline=None), max_examples=examples(USUAL))
+settings.load_profile("ours")
 
 
 def pytest_collection_finish() -> None:

@@ -24,6 +24,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.certificate_e
     certificate_end,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
+from tests.unit.examples import examples
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 BEGIN = datetime.datetime(1970, 1, 2)
@@ -44,7 +45,7 @@ def pem(ends: datetime.datetime, name: str = "shop.example") -> str:
     return one.public_bytes(Encoding.PEM).decode()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(
     st.datetimes(datetime.datetime(1970, 1, 3), datetime.datetime(2200, 1, 1)).map(
         lambda moment: moment.replace(microsecond=0)

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.examples import examples
 from tests.unit.fakes.engine import HUNG, SICK, Behaviour, Container
 from tests.unit.fakes.kept import KeptHost, fill_disk
 from tests.unit.fakes.steps import will
@@ -121,7 +122,7 @@ def breaking(count: int, ready_after: float) -> Iterator[Breaking]:
         one.mend()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(
     st.integers(1, 4),
     st.sampled_from((0.5, 3.0, 20.0)),

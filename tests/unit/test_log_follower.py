@@ -22,6 +22,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.log_follower 
     ROTATED,
     LogFollower,
 )
+from tests.unit.examples import examples
 
 
 class Log:
@@ -296,7 +297,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ACTS, st.integers(5, 200), st.integers(0, 3))
 def test_no_line_is_lost_and_none_comes_twice(
     acts: list[tuple[str, int]], most: int, before: int

@@ -27,9 +27,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.balancer_conf
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx import Directive
 from tests.unit.balancer_inputs import HOSTILE, HOSTILE_FIELDS, HOSTILE_PARTS, VALID, inputs
+from tests.unit.examples import examples
 from tests.unit.nginx_tree import Tree, find, parse
 
-EXAMPLES = 500
+EXAMPLES = examples(500)
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 BENIGN: dict[str, Any] = {
     "stack_name": "shop",
@@ -110,7 +111,7 @@ def test_every_word_of_a_valid_input_is_read_back_as_it_was(values: dict[str, An
     assert found == data([*http_sections(spec), *http_servers(spec)])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=SLOW)
 @given(inputs())
 def test_no_location_loses_the_headers_of_its_server(values: dict[str, Any]) -> None:
     """A location with an `add_header` of its own would inherit none, unless told to merge."""

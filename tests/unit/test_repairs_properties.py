@@ -33,6 +33,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas impo
     Observed,
     select_members,
 )
+from tests.unit.examples import examples
 from tests.unit.fakes.cases import NOW, STATES, case
 
 KINDS = st.sampled_from(sorted(STATES))
@@ -75,7 +76,7 @@ def subject(situation: Situation, repair: Repair) -> Case | None:
 # repairs
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(situations(), patiences())
 def test_no_repair_does_harm(situation: Situation, patience: dict[str, Patience]) -> None:
     repair = next_repair(situation, patience)
@@ -108,7 +109,7 @@ def assert_a_restart_loses_nothing(situation: Situation, one: Case) -> None:
     assert not goes_on or ill >= situation.drain_timeout, "what it serves would be cut"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(situations(), patiences())
 def test_a_health_check_that_is_wrong_is_no_outage(
     situation: Situation, patience: dict[str, Patience]
@@ -123,7 +124,7 @@ def test_a_health_check_that_is_wrong_is_no_outage(
         assert one is None or one.container != "running" or not one.replica.address
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(situations())
 def test_a_start_never_makes_more_than_are_wanted(situation: Situation) -> None:
     repair = next_repair(situation, {})
@@ -134,7 +135,7 @@ def test_a_start_never_makes_more_than_are_wanted(situation: Situation) -> None:
         assert len(counted) < situation.count
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(situations())
 def test_one_repair_after_the_other_makes_all_well(situation: Situation) -> None:
     """If each of them succeeds, and what starts becomes well."""
@@ -190,7 +191,7 @@ def views(draw: st.DrawFn) -> tuple[Observed, Desired, frozenset[str]]:
     return Observed(tuple(replicas), members, draw(st.booleans())), desired, ejected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(views())
 def test_without_a_deploy_the_members_are_those_of_a_rollout(
     seen: tuple[Observed, Desired, frozenset[str]],
@@ -204,7 +205,7 @@ def test_without_a_deploy_the_members_are_those_of_a_rollout(
         assert found == (), "the members stay as they are"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(views())
 def test_while_a_deploy_runs_nobody_joins_whom_it_did_not_let_in(
     seen: tuple[Observed, Desired, frozenset[str]],

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import replicas as rp
+from tests.unit.examples import examples
 
 OLD, NEW = "old", "new"
 STATES = (rp.STARTING, rp.HEALTHY, rp.ILL, rp.STOPPED)
@@ -65,7 +66,7 @@ def serving(state: rp.Observed) -> int:
     return sum(1 for r in state.replicas if r.state == rp.HEALTHY and state.is_member(r))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(situations())
 def test_every_plan_keeps_its_promises(situation: tuple[rp.Observed, rp.Desired]) -> None:
     state, desired = situation
@@ -92,7 +93,7 @@ def test_every_plan_keeps_its_promises(situation: tuple[rp.Observed, rp.Desired]
     assert state.served
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(situations(), st.integers(0, 6))
 def test_a_plan_that_is_cut_off_anywhere_is_finished_by_the_next(
     situation: tuple[rp.Observed, rp.Desired], after: int
@@ -105,7 +106,7 @@ def test_a_plan_that_is_cut_off_anywhere_is_finished_by_the_next(
     assert rp.make_plan(state, desired) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(situations())
 def test_members_are_never_emptied(situation: tuple[rp.Observed, rp.Desired]) -> None:
     state, desired = situation

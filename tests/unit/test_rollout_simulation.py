@@ -27,6 +27,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.configuration
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import make_plan
 from ansible_collections.digiz.load_balancing.plugins.module_utils.rollout import Rollout
 from ansible_collections.digiz.load_balancing.plugins.module_utils.stack import Stack
+from tests.unit.examples import examples
 from tests.unit.fakes.engine import WELL, Behaviour, Container, Killed
 from tests.unit.fakes.host import STACK, STATIC, SimulatedHost, as_member
 
@@ -177,7 +178,7 @@ def assert_as_wanted(there: SimulatedHost, situation: Situation) -> None:
         assert sorted(there.serving()) == everyone
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(SITUATIONS)
 def test_every_rollout_ends_as_wanted_and_keeps_its_promises(situation: Situation) -> None:
     with simulated(situation) as there:
@@ -189,7 +190,7 @@ def test_every_rollout_ends_as_wanted_and_keeps_its_promises(situation: Situatio
         assert repeated <= {"containers", "inspect", "inspect_image"}, "only looks"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(SITUATIONS, st.lists(st.integers(1, 120), min_size=1, max_size=3))
 def test_a_rollout_that_is_killed_anywhere_is_finished_by_the_next(
     situation: Situation, deaths: list[int]
@@ -206,7 +207,7 @@ def test_a_rollout_that_is_killed_anywhere_is_finished_by_the_next(
         assert_as_wanted(there, situation)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(SITUATIONS)
 def test_a_step_that_is_repeated_or_stale_does_nothing(situation: Situation) -> None:
     with simulated(situation) as there:

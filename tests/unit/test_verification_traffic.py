@@ -40,6 +40,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_
     send,
     upstream_of,
 )
+from tests.unit.examples import examples
 
 # the configuration, read back
 
@@ -76,7 +77,7 @@ SPEC = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(SPEC)
 def test_what_is_rendered_is_read_back(given_spec: dict[str, Any]) -> None:
     spec = BalancerSpec.from_mapping({"stack_name": "shop", "http_port": 8080, **given_spec})
