@@ -15,6 +15,8 @@ MOST_CASES = 10
 MOST_LINES = 12
 LONGEST_LINE = 300
 LEAST_SHARE = 1  # per cent
+LONGEST_CASES = 12
+LONG = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
         count = result.tally
         figures = f"{count.passed:>8}{count.failed:>8}{count.skipped:>9}{result.seconds:>10.1f}"
         yield f"{result.name:<14}{figures}"
-    yield from ("", *times(results))
+    yield from ("", *times(results), *longest(results))
     failed = [(part.name, case) for part in results for case in part.cases if case.problem]
     for name, case in failed[:MOST_CASES]:
         yield from ("", f"FAILED {name}: {case.name}", *_indented(excerpt(case.problem)))
@@ -52,13 +54,21 @@ def times(results: Sequence[Result]) -> Iterator[str]:
     total = sum(result.seconds for result in results)
     if not total:
         return
-    longest = sorted(results, key=lambda result: -result.seconds)
-    shares = [(result.name, 100 * result.seconds / total) for result in longest]
+    ordered = sorted(results, key=lambda result: -result.seconds)
+    shares = [(result.name, 100 * result.seconds / total) for result in ordered]
     told = [f"{name} {share:.0f} %" for name, share in shares if share >= LEAST_SHARE]
     rest = sum(share for _name, share in shares if share < LEAST_SHARE)
     if rest:
         told.append(f"others {rest:.0f} %")
     yield f"time: {total:.0f} s, of it {', '.join(told)}"
+
+
+def longest(results: Sequence[Result]) -> Iterator[str]:
+    """The checks that took longest, a line each."""
+    cases = [(case.seconds, part.name, case.name) for part in results for case in part.cases]
+    for seconds, part, name in sorted(cases, reverse=True)[:LONGEST_CASES]:
+        if seconds >= LONG:
+            yield f"{seconds:>7.0f} s  {part}: {name}"
 
 
 def excerpt(problem: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.runner import cases
 from tests.runner.cases import Case
-from tests.runner.summary import Result, excerpt, summary, times
+from tests.runner.summary import Result, excerpt, longest, summary, times
 
 TRACEBACK = """def test_it():
         value = 1
@@ -108,3 +108,12 @@ def test_short_parts_share_a_place() -> None:
     parts = [Result(name, (), seconds) for name, seconds in (("a", 0.5), ("b", 99), ("c", 0.5))]
     assert list(times(parts)) == ["time: 100 s, of it b 99 %, others 1 %"]
     assert list(times([])) == []
+
+
+def test_the_longest_checks_are_told() -> None:
+    cases = tuple(Case(f"case {number}", float(number)) for number in range(5, 30))
+    lines = list(longest([Result("hosts", cases, 1.0), Result("unit", (Case("a", 11.5),), 1.0)]))
+    assert lines[0] == "     29 s  hosts: case 29"
+    assert len(lines) == 12
+    few = longest([Result("unit", (Case("a", 11.5), Case("b", 9.9)), 1.0)])
+    assert list(few) == ["     12 s  unit: a"]
