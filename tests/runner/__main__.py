@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 
-from tests.runner import leftovers
+from tests.runner import lanes, leftovers
 from tests.runner.cases import OUTPUT, Case, extend_junit, report, write_junit
 from tests.runner.engine import engine
 from tests.runner.parts import PARTS, Part
@@ -35,6 +35,7 @@ def arguments(words: Sequence[str]) -> list[Part]:
     )
     names = [part.name for part in PARTS]
     parser.add_argument("parts", nargs="*", metavar="PART", help="fast, or parts by their names")
+    parser.add_argument(lanes.OPTION, action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(words).parts
     for name in asked:
         if name not in (*names, "fast"):
@@ -65,9 +66,11 @@ def run_part(part: Part) -> Result:
 
 def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
     """All parts, the light ones first; those that need an engine share one."""
-    for part in parts:
-        if not part.needs_engine:
-            yield run_part(part)
+    light = [part for part in parts if not part.needs_engine]
+    if len(light) > 1:
+        yield from lanes.run([part.name for part in light])
+    else:
+        yield from map(run_part, light)
     heavy = [part for part in parts if part.needs_engine]
     if not heavy:
         return
@@ -96,7 +99,8 @@ def main() -> int:
     except KeyboardInterrupt:
         interrupted = True
         print("\ninterrupted", flush=True)
-    print("\n" + "\n".join(summary(results)), flush=True)
+    if lanes.OPTION not in sys.argv[1:]:
+        print("\n" + "\n".join(summary(results)), flush=True)
     return 1 if interrupted or any(result.tally.failed for result in results) else 0
 
 

@@ -105,6 +105,7 @@ def hosts() -> list[Case]:
 
 PARTS = [
     Part("lint", "ruff, yamllint, shellcheck, codespell, ansible-lint", lint, fast=True),
+    Part("unit", "unit and property tests, with coverage", unit, fast=True),
     Part("types", "mypy --strict", types, fast=True),
     Part(
         "contracts",
@@ -112,7 +113,7 @@ PARTS = [
         lambda: pytest("contracts", ["tests/contracts"]),
         fast=True,
     ),
-    Part("unit", "unit and property tests, with coverage", unit, fast=True),
+    Part("sanity", "ansible-test sanity", artifact.sanity),
     Part(
         "defects",
         "seeded defects, each of which a unit test has to notice",
@@ -136,7 +137,6 @@ PARTS = [
         by_name=True,
     ),
     Part("build", "build the collection, import it as Galaxy does, use it by FQCN", artifact.build),
-    Part("sanity", "ansible-test sanity", artifact.sanity),
     Part(
         "integration",
         "rendering, images and the demo against real nginx, Compose and PostgreSQL",

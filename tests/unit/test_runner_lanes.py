@@ -1,0 +1,76 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Parts that run two at a time, by a stand-in for the runner of one part."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runner import lanes
+
+RUNNER = """#!/bin/sh
+part=$4 # behind -m tests.runner --only-output
+echo "== $part"
+echo $$ > "$OUT/$part.pid"
+case $part in
+slow) exec sleep 60 ;;
+waits) while [ ! -e "$OUT/other.pid" ]; do sleep 0.05; done ;;
+dies) exit 3 ;;
+esac
+problem=
+[ "$part" = bad ] && problem='<failure message="no">assert False</failure>'
+cat > "$OUT/$part.xml" <<XML
+<testsuite><testcase classname="$part" name="one" time="2.5">$problem</testcase></testsuite>
+XML
+[ "$part" != bad ]
+"""
+
+
+@pytest.fixture(autouse=True)
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in instead of Python."""
+    stand_in = tmp_path / "runner"
+    stand_in.write_text(RUNNER, encoding="utf-8")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(lanes, "PYTHON", str(stand_in))
+    monkeypatch.setenv("OUT", str(tmp_path))
+
+
+def test_two_run_at_a_time_and_each_is_shown_in_one_piece(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one ends only when the second one is there."""
+    found = {result.name: result for result in lanes.run(["waits", "other"], tmp_path)}
+    assert {name: str(result.tally) for name, result in found.items()} == {
+        "waits": "1 passed, 0 failed",
+        "other": "1 passed, 0 failed",
+    }
+    assert [case.name for case in found["waits"].cases] == ["one"]
+    printed = capsys.readouterr().out
+    assert printed.startswith("\n2 at a time: waits, other\n")
+    assert {"== waits", "== other"} <= set(printed.splitlines())
+
+
+def test_failures_come_through_and_a_part_that_breaks_is_one(tmp_path: Path) -> None:
+    (tmp_path / "dies.xml").write_text("<testsuite/>", encoding="utf-8")  # of an earlier run
+    found = {result.name: result for result in lanes.run(["bad", "dies"], tmp_path)}
+    assert [case.problem for case in found["bad"].cases] == ["no\nassert False"]
+    assert [case.problem for case in found["dies"].cases] == ["the part ended with status 3"]
+
+
+def test_an_interrupt_ends_what_runs_and_begins_nothing_more(tmp_path: Path) -> None:
+    every = lanes.run(["slow", "other", "slow", "slow"], tmp_path)
+    assert next(every).name == "other"
+    end = time.monotonic() + 30
+    while not (tmp_path / "slow.pid").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    every.close()
+    pid = int((tmp_path / "slow.pid").read_text(encoding="ascii"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
