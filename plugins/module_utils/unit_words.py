@@ -50,7 +50,7 @@ def _possible(word: str) -> str:
     if _IMPOSSIBLE.search(word):
         raise LoadBalancingError(
             f"{word!r} is not allowed in the command of a timer: text without control characters, "
-            "in UTF-8. Move the checkout to another folder, or set the variable scale_auto to "
-            "false."
+            "in UTF-8. Move the checkout to another folder, or set the variable that asks for the "
+            "timer (scale_auto, acme_timer) to false."
         )
     return word

@@ -55,7 +55,8 @@ def test_what_no_line_can_hold_is_refused(quote: object, word: str) -> None:
         quote(word)
     assert str(refused.value) == (
         f"{word!r} is not allowed in the command of a timer: text without control characters, in "
-        "UTF-8. Move the checkout to another folder, or set the variable scale_auto to false."
+        "UTF-8. Move the checkout to another folder, or set the variable that asks for the timer "
+        "(scale_auto, acme_timer) to false."
     )
 
 
