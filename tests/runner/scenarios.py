@@ -29,6 +29,7 @@ STEP = re.compile(
 )
 SKIPPED = re.compile(rf"SKIPPED {PREFIX}(?P<host>\w+): (?P<why>.*)")
 COLOUR = re.compile(r"\x1b?\[\d+(;\d+)*m")
+CHOICE = "MOLECULE_SCENARIOS"  # names in the environment: no others are run
 LIMIT = 2400.0  # seconds
 SHOWN = 60  # lines of what failed
 
@@ -36,6 +37,18 @@ SHOWN = 60  # lines of what failed
 def names() -> list[str]:
     """The scenarios, in Molecule's order."""
     return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+
+
+def chosen(known: list[str]) -> list[str]:
+    """Those that the environment names; none if it names none.
+
+    :raises ValueError: if there is no such scenario.
+    """
+    wanted = os.environ.get(CHOICE, "").split()
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"{CHOICE}: there is no scenario {name!r}: {', '.join(known)}")
+    return [name for name in known if name in wanted]
 
 
 class Reading:
@@ -90,12 +103,16 @@ class Reading:
 
 
 def run() -> list[Case]:
-    """Run all scenarios; nothing of them is left, however that ends."""
-    reading = Reading(names())
+    """Run the scenarios; nothing of them is left, however that ends."""
+    some = chosen(names())
+    reading = Reading(some or names())
     OUTPUT.mkdir(parents=True, exist_ok=True)
     _clear()
     try:
-        with _molecule() as process, (OUTPUT / "molecule.log").open("w", encoding="utf-8") as log:
+        with (
+            _molecule(some) as process,
+            (OUTPUT / "molecule.log").open("w", encoding="utf-8") as log,
+        ):
             for line in process.stdout or ():
                 log.write(line)
                 reading.line(line)
@@ -114,10 +131,11 @@ def _clear() -> None:
 
 
 @contextmanager
-def _molecule() -> Iterator[subprocess.Popen[str]]:
+def _molecule(some: Iterable[str]) -> Iterator[subprocess.Popen[str]]:
     """Molecule and all that it starts, ended with the block or at the limit."""
+    which = [f"--scenario-name={name}" for name in some] or ["--all"]
     with subprocess.Popen(
-        [str(BIN / "molecule"), "test", "--all"],
+        [str(BIN / "molecule"), "test", *which],
         cwd=ROOT,
         env=environment(
             {

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.runner.cases import Case
-from tests.runner.scenarios import HOSTS, Reading, names
+from tests.runner.scenarios import HOSTS, Reading, chosen, names
 
 GREEN = """
 INFO     [default > create] Executing
@@ -62,3 +64,13 @@ def test_a_status_without_a_word_is_told_where_it_ended() -> None:
 
 def test_there_are_scenarios() -> None:
     assert "default" in names()
+
+
+def test_scenarios_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOLECULE_SCENARIOS", raising=False)
+    assert chosen(["default", "tls"]) == []
+    monkeypatch.setenv("MOLECULE_SCENARIOS", "tls default")
+    assert chosen(["default", "deploy", "tls"]) == ["default", "tls"]
+    monkeypatch.setenv("MOLECULE_SCENARIOS", "tlz")
+    with pytest.raises(ValueError, match="there is no scenario 'tlz': default, tls"):
+        chosen(["default", "tls"])
