@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.hosts import host as hosts
 from tests.hosts.image import RELEASES, ensure_image
+from tests.hosts.strike import FAULTS, strike
 from tests.hosts.watch import watch
 
 
@@ -34,6 +35,10 @@ def parser() -> argparse.ArgumentParser:
     images.add_argument("images", nargs="+")
     restart = commands.add_parser("restart", help="shut a host down and start it again")
     restart.add_argument("name")
+    striking = commands.add_parser("strike", help="break something of the stack, note the moment")
+    striking.add_argument("name")
+    striking.add_argument("fault", choices=sorted(FAULTS))
+    striking.add_argument("file", type=Path, help="that of the watch")
     looking = commands.add_parser(
         "watch", help="send traffic and look on, until FILE.stop is there"
     )
@@ -57,6 +62,8 @@ def main(arguments: list[str]) -> int:
         hosts.Host(options.name).send_images(options.images)
     elif options.command == "restart":
         hosts.Host(options.name).restart()
+    elif options.command == "strike":
+        strike(hosts.Host(options.name), options.fault, options.file)
     elif options.command == "watch":
         ports = (options.port, options.keeper_port)
         watch(hosts.Host(options.name), options.file, options.profile, ports, options.limit)

@@ -57,8 +57,13 @@ class Host:
         subprocess.run(command, input=text, text=True, check=True, timeout=30)
 
     def send_images(self, images: Sequence[str]) -> None:
-        """Give images of this machine's engine to the host's engine."""
-        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as save:
+        """Give images of this machine's engine to the host's engine, those that it has not yet."""
+        ask = ["docker", "image", "inspect", "--format", "{{.Id}}"]
+        here = {name: subprocess.check_output([*ask, name], text=True).strip() for name in images}
+        missing = [name for name in images if self.run(*ask, name, check=False) != here[name]]
+        if not missing:
+            return
+        with subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE) as save:
             load = ["docker", "exec", "-i", self.name, "docker", "load", "--quiet"]
             subprocess.run(load, stdin=save.stdout, check=True, timeout=300)
 

@@ -5,7 +5,7 @@
 """Traffic to a stack on a host, and a look at what its keeper says, while something is done to it.
 
 A process of its own, for playbooks: it ends when the file FILE.stop appears, when the host is gone,
-or at its limit. What it has seen is in FILE then.
+or at its limit. What it has seen is in FILE then. FILE.ill appears as soon as not all is well.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ class Record:
         return self.traffic
 
     @property
+    def fewest(self) -> int:
+        """Fewest replicas that were healthy and had traffic, whenever the keeper answered."""
+        said = [min(one.healthy, len(one.members)) for one in self.looks if one.state]
+        return min(said, default=0)
+
+    @property
     def degraded(self) -> float | None:
         """Seconds until the keeper first said that not all is well, or nothing. None: never."""
         ill = [one.time for one in self.looks if one.time >= self.struck and one.state != "ok"]
@@ -97,7 +103,8 @@ class Record:
 class Watch:
     """Looks from within the host, in a thread, until it is closed."""
 
-    def __init__(self, host: Host, url: str) -> None:
+    def __init__(self, host: Host, url: str, ill: Path) -> None:
+        self._ill = ill
         self.looks: list[dict[str, Any]] = []
         self.gone = False
         self._command = ["docker", "exec", host.name, "python3", "-c", LOOK, url]
@@ -127,12 +134,19 @@ class Watch:
                 self._process = process
                 for line in process.stdout or ():
                     with contextlib.suppress(ValueError):  # half a line
-                        self.looks.append(json.loads(line))
+                        self._add(json.loads(line))
+            if self._closed.is_set():
+                break
             # Not to be there is to be seen, too.
-            self.looks.append({"time": time.time()})
+            self._add({"time": time.time()})
             there = subprocess.run(self._there, capture_output=True, check=False)
             self.gone = there.returncode != 0
             self._closed.wait(0.5)
+
+    def _add(self, look: dict[str, Any]) -> None:
+        self.looks.append(look)
+        if look.get("state") != "ok":
+            self._ill.touch()
 
 
 def watch(
@@ -143,10 +157,10 @@ def watch(
     :param ports: the balancer's and the keeper's.
     :param limit: seconds after which it ends in any case.
     """
-    begun, stop = file.with_suffix(".begun"), file.with_suffix(".stop")
-    for path in (file, begun, stop):
+    begun, stop, ill = (file.with_suffix(end) for end in (".begun", ".stop", ".ill"))
+    for path in (file, begun, stop, ill):
         path.unlink(missing_ok=True)
-    looking = Watch(host, f"http://127.0.0.1:{ports[1]}/status.json")
+    looking = Watch(host, f"http://127.0.0.1:{ports[1]}/status.json", ill)
     try:
         result = _send(host, profile, ports[0], limit, begun, lambda: stop.exists() or looking.gone)
     finally:
