@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.hosts import host as hosts
+from tests.hosts.engine import Engine
 from tests.hosts.image import RELEASES, ensure_image
 from tests.hosts.watch import watch
 
@@ -29,11 +30,20 @@ def parser() -> argparse.ArgumentParser:
         ("inventory", "print an Ansible inventory; of all hosts without a name"),
     ):
         commands.add_parser(name, help=text).add_argument("names", nargs="*")
+    address = commands.add_parser("address", help="print where a host is reached")
+    address.add_argument("name")
     images = commands.add_parser("send-images", help="give this machine's images to a host")
     images.add_argument("name")
     images.add_argument("images", nargs="+")
     restart = commands.add_parser("restart", help="shut a host down and start it again")
     restart.add_argument("name")
+    tree = commands.add_parser("tree", help="write down a host's files, to compare them later")
+    tree.add_argument("name")
+    tree.add_argument("file", type=Path)
+    engine = commands.add_parser("engine", help="write down what a host's engine is like")
+    engine.add_argument("name")
+    engine.add_argument("container", help="one that is looked at, too")
+    engine.add_argument("file", type=Path)
     looking = commands.add_parser(
         "watch", help="send traffic and look on, until FILE.stop is there"
     )
@@ -57,6 +67,12 @@ def main(arguments: list[str]) -> int:
         hosts.Host(options.name).send_images(options.images)
     elif options.command == "restart":
         hosts.Host(options.name).restart()
+    elif options.command == "address":
+        print(hosts.Host(options.name).address)
+    elif options.command == "tree":
+        options.file.write_text(json.dumps(hosts.Host(options.name).tree()), encoding="utf-8")
+    elif options.command == "engine":
+        Engine.of(hosts.Host(options.name), options.container).write(options.file)
     elif options.command == "watch":
         ports = (options.port, options.keeper_port)
         watch(hosts.Host(options.name), options.file, options.profile, ports, options.limit)
