@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.hosts import host as hosts
 from tests.hosts.engine import Engine
 from tests.hosts.image import RELEASES, ensure_image
+from tests.hosts.secured import look_on
 from tests.hosts.watch import watch
 
 
@@ -52,7 +53,14 @@ def parser() -> argparse.ArgumentParser:
     looking.add_argument("--profile", type=json.loads, default={}, help="the traffic; none without")
     looking.add_argument("--port", type=int, default=80, help="the balancer's")
     looking.add_argument("--keeper-port", type=int, default=20080)
-    looking.add_argument("--limit", type=float, default=300.0, help="seconds")
+    secured = commands.add_parser(
+        "secured", help="send requests by HTTPS, until FILE.stop is there"
+    )
+    secured.add_argument("name")
+    secured.add_argument("file", type=Path)
+    secured.add_argument("server", help="the name that the clients ask for")
+    for command in (looking, secured):
+        command.add_argument("--limit", type=float, default=300.0, help="seconds")
     return top
 
 
@@ -73,6 +81,9 @@ def main(arguments: list[str]) -> int:
         options.file.write_text(json.dumps(hosts.Host(options.name).tree()), encoding="utf-8")
     elif options.command == "engine":
         Engine.of(hosts.Host(options.name), options.container).write(options.file)
+    elif options.command == "secured":
+        address = hosts.Host(options.name).address
+        look_on(address, options.server, options.file, options.limit)
     elif options.command == "watch":
         ports = (options.port, options.keeper_port)
         watch(hosts.Host(options.name), options.file, options.profile, ports, options.limit)
