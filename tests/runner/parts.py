@@ -168,6 +168,12 @@ PARTS = [
         needs_engine=True,
     ),
     Part(
+        "molecule",
+        "Molecule's scenarios on systemd hosts with an engine of their own",
+        scenarios.run,
+        needs_engine=True,
+    ),
+    Part(
         "awx",
         "every job template of AWX through ansible-runner, whole and cancelled, under traffic",
         lambda: pytest("awx", ["-m", "awx", "tests/e2e"]),
@@ -178,13 +184,6 @@ PARTS = [
         "core219",
         "ansible-core 2.19 on Python 3.11: units, ansible-test sanity, a stack's life",
         core219.run,
-        needs_engine=True,
-        by_name=True,
-    ),
-    Part(
-        "molecule",
-        "Molecule's scenarios on systemd hosts with an engine of their own",
-        scenarios.run,
         needs_engine=True,
         by_name=True,
     ),
