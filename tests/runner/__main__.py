@@ -88,6 +88,7 @@ def main() -> int:
     parts = arguments(sys.argv[1:])
     if "fast" in sys.argv[1:]:
         os.environ.setdefault("TEST_EXAMPLES", "few")
+    start = time.monotonic()
     results: list[Result] = []
     interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in good order
@@ -100,7 +101,7 @@ def main() -> int:
         interrupted = True
         print("\ninterrupted", flush=True)
     if lanes.OPTION not in sys.argv[1:]:
-        print("\n" + "\n".join(summary(results)), flush=True)
+        print("\n" + "\n".join(summary(results, time.monotonic() - start)), flush=True)
     return 1 if interrupted or any(result.tally.failed for result in results) else 0
 
 

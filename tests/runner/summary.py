@@ -33,14 +33,14 @@ class Result:
         return tally(self.cases)
 
 
-def summary(results: Sequence[Result]) -> Iterator[str]:
-    """All lines; the last one is the total."""
+def summary(results: Sequence[Result], seconds: float) -> Iterator[str]:
+    """All lines of a run that took so long; the last one is the total."""
     yield f"{'part':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}"
     for result in results:
         count = result.tally
         figures = f"{count.passed:>8}{count.failed:>8}{count.skipped:>9}{result.seconds:>10.1f}"
         yield f"{result.name:<14}{figures}"
-    yield from ("", *times(results), *longest(results))
+    yield from ("", *times(results, seconds), *longest(results))
     failed = [(part.name, case) for part in results for case in part.cases if case.problem]
     for name, case in failed[:MOST_CASES]:
         yield from ("", f"FAILED {name}: {case.name}", *_indented(excerpt(case.problem)))
@@ -49,8 +49,10 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     yield from ("", str(sum((result.tally for result in results), Tally())))
 
 
-def times(results: Sequence[Result]) -> Iterator[str]:
-    """Where the time went, in one line: shares of the whole, the largest first."""
+def times(results: Sequence[Result], seconds: float) -> Iterator[str]:
+    """Where the time went, in one line: shares of what the parts took, some of them beside others;
+    the largest first.
+    """
     total = sum(result.seconds for result in results)
     if not total:
         return
@@ -60,7 +62,7 @@ def times(results: Sequence[Result]) -> Iterator[str]:
     rest = sum(share for _name, share in shares if share < LEAST_SHARE)
     if rest:
         told.append(f"others {rest:.0f} %")
-    yield f"time: {total:.0f} s, of it {', '.join(told)}"
+    yield f"time: {seconds:.0f} s; {', '.join(told)}"
 
 
 def longest(results: Sequence[Result]) -> Iterator[str]:

@@ -188,9 +188,13 @@ def test_without_a_release_only_check_mode_goes_on(there: KeeperHost) -> None:
 # what does not come up
 
 
-def fail(there: KeeperHost, port: int, text: str, patch: pytest.MonkeyPatch) -> str:
-    """Bring a keeper that must fail; gives the error's text."""
-    patch.setattr(keeper_install, "START_TIMEOUT", 1.0)
+def fail(
+    there: KeeperHost, port: int, text: str, patch: pytest.MonkeyPatch, seconds: float = 1.0
+) -> str:
+    """Bring a keeper that must fail, after so many seconds if it is silent; gives the error's
+    text.
+    """
+    patch.setattr(keeper_install, "START_TIMEOUT", seconds)
     Path(there.paths.logs, "keeper.log").write_text("no keeper today\n", encoding="utf-8")
     with pytest.raises(LoadBalancingError) as caught:
         present(there.paths, port, program(text), check=False)
@@ -227,7 +231,7 @@ def test_a_port_that_another_keeper_has_is_told(
 ) -> None:
     port = free_port()
     text = keeper(port, answer='{"stack": "other"}')["keeper"]
-    assert fail(there, port, text, monkeypatch) == (
+    assert fail(there, port, text, monkeypatch, seconds=60.0) == (
         f"keeper_port: {port} is not possible here: the keeper of the stack other answers there. "
         "Set the variable keeper_port."
     )

@@ -70,12 +70,12 @@ def test_a_summary() -> None:
         Result("lint", (Case("ruff", 1.0),), 10.0),
         Result("unit", (Case("a::b", 1.0, "assert 1 == 2\nx.py:5"), Case("c", 0, "", "no")), 30.0),
     ]
-    assert list(summary(results)) == [
+    assert list(summary(results, 33.0)) == [
         "part            passed  failed  skipped   seconds",
         "lint                 1       0        0      10.0",
         "unit                 0       1        1      30.0",
         "",
-        "time: 40 s, of it unit 75 %, lint 25 %",
+        "time: 33 s; unit 75 %, lint 25 %",
         "",
         "FAILED unit: a::b",
         "    assert 1 == 2",
@@ -88,7 +88,7 @@ def test_a_summary() -> None:
 def test_a_summary_is_bounded() -> None:
     """Ten cases of twelve lines; how many there are is said."""
     bad = tuple(Case(f"case {number}", 1.0, "x\n" * 100) for number in range(13))
-    lines = list(summary([Result("hosts", bad, 1.0)]))
+    lines = list(summary([Result("hosts", bad, 1.0)], 1.0))
     assert [line for line in lines if line.startswith("FAILED")] == [
         f"FAILED hosts: case {number}" for number in range(10)
     ]
@@ -106,8 +106,8 @@ def test_first_and_last_lines_are_told() -> None:
 
 def test_short_parts_share_a_place() -> None:
     parts = [Result(name, (), seconds) for name, seconds in (("a", 0.5), ("b", 99), ("c", 0.5))]
-    assert list(times(parts)) == ["time: 100 s, of it b 99 %, others 1 %"]
-    assert list(times([])) == []
+    assert list(times(parts, 90.0)) == ["time: 90 s; b 99 %, others 1 %"]
+    assert list(times([], 0.0)) == []
 
 
 def test_the_longest_checks_are_told() -> None:

@@ -83,7 +83,7 @@ class Clients:
             command = [sys.executable, "-c", ASK, self.stack.address, *words]
             said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         began, seconds, answers = json.loads(said)
-        return Asked(began, seconds, [(status, retry, body) for status, retry, body in answers])
+        return Asked(began, seconds, [tuple(one) for one in answers])
 
 
 @pytest.fixture(name="clients", scope="module")
