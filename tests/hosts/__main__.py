@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.hosts import host as hosts
 from tests.hosts.image import RELEASES, ensure_image
-from tests.hosts.strike import FAULTS, strike
+from tests.hosts.strike import FAULTS, RESTART, strike
 from tests.hosts.watch import watch
 
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     restart.add_argument("name")
     striking = commands.add_parser("strike", help="break something of the stack, note the moment")
     striking.add_argument("name")
-    striking.add_argument("fault", choices=sorted(FAULTS))
+    striking.add_argument("fault", choices=[*FAULTS, RESTART])
     striking.add_argument("file", type=Path, help="that of the watch")
     looking = commands.add_parser(
         "watch", help="send traffic and look on, until FILE.stop is there"
