@@ -18,7 +18,7 @@ from tests.hosts.engine import Engine
 from tests.hosts.host import Host
 from tests.hosts.image import RELEASES, ensure_image
 from tests.hosts.secured import look_on
-from tests.hosts.strike import FAULTS, strike
+from tests.hosts.strike import FAULTS, RESTART, strike
 from tests.hosts.watch import watch
 
 
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     images.add_argument("images", nargs="+")
     of_a_host("restart", _restart, "shut a host down and start it again")
     striking = of_a_host("strike", _strike, "break something of the stack, note the moment")
-    striking.add_argument("fault", choices=sorted(FAULTS))
+    striking.add_argument("fault", choices=[*FAULTS, RESTART])
     striking.add_argument("file", type=Path, help="that of the watch")
     tree = of_a_host("tree", _tree, "write down a host's files, to compare them later")
     tree.add_argument("file", type=Path)

@@ -21,61 +21,65 @@ import urllib.request
 print(urllib.request.urlopen("http://127.0.0.1:20080/status.json", timeout=5).read().decode())
 """
 SICK = """
-import urllib.request
-ask = urllib.request.Request("http://127.0.0.1:8000/fault/health/off", method="POST")
+import sys, urllib.request
+ask = urllib.request.Request(f"http://{sys.argv[1]}:8000/fault/health/off", method="POST")
 urllib.request.urlopen(ask, timeout=5)
 """
-Strike = Callable[[], object]
+RESTART = "restart"  # of the host: the only one that is not done from within
+_TIMED = ("sh", "-c", 'date +%s.%N; exec "$@"', "sh")  # tells the moment, then runs the rest
 
 
 def strike(host: Host, fault: str, file: Path) -> None:
     """Break it. FILE.struck has the moment then, from which all seconds count."""
-    act = FAULTS[fault](host)
+    command = [] if fault == RESTART else FAULTS[fault](host)
     file.with_suffix(".ill").unlink(missing_ok=True)
-    file.with_suffix(".struck").write_text(str(time.time()), encoding="ascii")
-    act()
+    if fault == RESTART:
+        struck = str(time.time())
+        host.restart()
+    else:
+        struck = host.run(*_TIMED, *command).split()[0]
+    file.with_suffix(".struck").write_text(struck, encoding="ascii")
 
 
-def victim(host: Host) -> str:
+def _victim(host: Host) -> dict[str, Any]:
     """A replica that is well, the one that was repaired least lately: the back-off after an earlier
     fault must not show in the figures of the next one.
     """
     status: dict[str, Any] = json.loads(host.run("python3", "-c", STATUS))
     well = [one for one in status["replicas"] if one["member"] and one["state"] == "healthy"]
-    return str(min(well, key=lambda one: (one["repair_at"], one["restarts"], one["number"]))["id"])
+    return dict(min(well, key=lambda one: (one["repair_at"], one["restarts"], one["number"])))
 
 
-def _signal(name: str) -> Callable[[Host], Strike]:
-    """To all processes in a replica but the first one, which is Docker's own."""
+def _signal(name: str) -> Callable[[Host], list[str]]:
+    """To all processes of a replica but the first one, which is Docker's own."""
 
-    def prepare(host: Host) -> Strike:
-        replica = victim(host)
-        return lambda: host.run("docker", "exec", replica, "sh", "-c", f"kill -{name} -1")
+    def prepare(host: Host) -> list[str]:
+        listed = host.run("docker", "top", _victim(host)["id"], "-o", "pid")
+        _head, _init, *pids = listed.split()
+        return ["kill", f"-{name}", *pids]
 
     return prepare
 
 
-def _stop(host: Host) -> Strike:
-    replica = victim(host)
-    return lambda: host.run("docker", "stop", replica)
+def _stop(host: Host) -> list[str]:
+    return ["docker", "stop", _victim(host)["id"]]
 
 
-def _sick(host: Host) -> Strike:
+def _sick(host: Host) -> list[str]:
     """Its health path answers 503, the rest works."""
-    replica = victim(host)
-    return lambda: host.run("docker", "exec", replica, "python3", "-c", SICK)
+    return ["python3", "-c", SICK, _victim(host)["address"]]
 
 
-def _balancer(host: Host) -> Strike:
+def _balancer(_host: Host) -> list[str]:
     """nginx's master is the oldest one of that name."""
-    return lambda: host.run("pkill", "-KILL", "--oldest", "--exact", "nginx")
+    return ["pkill", "-KILL", "--oldest", "--exact", "nginx"]
 
 
-FAULTS: dict[str, Callable[[Host], Strike]] = {
+#: What does it on the host, by name.
+FAULTS: dict[str, Callable[[Host], list[str]]] = {
     "crash": _signal("KILL"),
     "stop": _stop,
     "hang": _signal("STOP"),
     "sick": _sick,
     "balancer": _balancer,
-    "restart": lambda host: host.restart,
 }
