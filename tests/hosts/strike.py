@@ -30,12 +30,14 @@ _TIMED = ("sh", "-c", 'date +%s.%N; exec "$@"', "sh")  # tells the moment, then 
 
 
 def strike(host: Host, fault: str, file: Path) -> None:
-    """Break it. FILE.struck has the moment then, from which all seconds count."""
+    """Break it. FILE.struck has the moment then, from which all seconds count; of a restart it is
+    when the host is started again.
+    """
     command = [] if fault == RESTART else FAULTS[fault](host)
     file.with_suffix(".ill").unlink(missing_ok=True)
     if fault == RESTART:
-        struck = str(time.time())
         host.restart()
+        struck = str(time.time())
     else:
         struck = host.run(*_TIMED, *command).split()[0]
     file.with_suffix(".struck").write_text(struck, encoding="ascii")
