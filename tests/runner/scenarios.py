@@ -59,6 +59,7 @@ class Reading:
         self.skipped: dict[str, str] = {}
         self.problem: dict[str, str] = {}
         self._known = list(known)
+        self._reason = ""  # the host whose reason goes on in the next line
         self._tail: deque[str] = deque(maxlen=SHOWN)
         self._now = HOSTS
         self._since = time.monotonic()
@@ -67,9 +68,7 @@ class Reading:
         """One more line."""
         plain = COLOUR.sub("", text).rstrip()
         self._tail.append(plain)
-        skipped = SKIPPED.search(plain)
-        if skipped:
-            self.skipped[skipped["host"]] = skipped["why"]
+        self._read_skipped(plain)
         step = STEP.search(plain)
         if step is None:
             return
@@ -78,6 +77,17 @@ class Reading:
             self._enter(HOSTS if step["action"] in SHARED else step["scenario"])
         else:
             self._fail()
+
+    def _read_skipped(self, plain: str) -> None:
+        """Which host is skipped, and why; Ansible goes on in the next lines, up to a quote."""
+        found = SKIPPED.search(plain)
+        if found:
+            self._reason = found["host"]
+            self.skipped[self._reason] = found["why"].rstrip("'")
+        elif self._reason:
+            self.skipped[self._reason] += f" {plain.strip()}".rstrip("'")
+        if plain.endswith("'") or not plain:
+            self._reason = ""
 
     def cases(self, status: int) -> list[Case]:
         """All of them, once Molecule has ended with a status."""

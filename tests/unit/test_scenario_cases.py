@@ -13,7 +13,8 @@ from tests.runner.scenarios import HOSTS, Reading, chosen, names
 
 GREEN = """
 INFO     [default > create] Executing
-    msg: 'SKIPPED lbtest-host-molecule-ubuntu2404: no image of noble can be had: no network'
+    msg: 'SKIPPED lbtest-host-molecule-ubuntu2404: no image of noble can be had: no
+        network, no key'
 INFO     [default > create] Executed: Successful
 INFO     [one > converge] Executing
 INFO     [one > converge] Executed: Successful
@@ -34,7 +35,7 @@ def test_every_scenario_is_a_case_and_a_skipped_host_says_why() -> None:
     cases = read(GREEN, 0)
     assert set(cases) == {HOSTS, "one", "two", "ubuntu2404"}
     assert [case.problem for case in cases.values()] == [""] * 4
-    assert cases["ubuntu2404"].skipped.startswith("no image of noble can be had: no network")
+    assert cases["ubuntu2404"].skipped == "no image of noble can be had: no network, no key"
 
 
 def test_what_failed_is_told_and_what_was_not_reached_is_no_success() -> None:
