@@ -50,7 +50,7 @@ def test_three_replacements_lose_nothing(stack: Stack) -> None:
         "ws_life": 6.0,
     }
     seen = {balancer(stack)}
-    with stack.traffic(**mix, ws_life=6.0) as traffic:
+    with stack.traffic(**mix) as traffic:
         for image in (OTHER, IMAGE, OTHER):
             done = stack.must("deploy", balancer_image=image)
             print(*(line for line in done.output.splitlines() if "drained of" in line), sep="\n")
