@@ -146,10 +146,8 @@ def _copy(source: Path, host: Host, target: str) -> None:
     subprocess.run(command, check=True, timeout=120)
 
 
-def check_changes_nothing(fresh: Fresh) -> str:
-    """deploy.sh --check as the first command ever on the host, then again, looked at closely; gives
-    what the first one said.
-    """
+def check_changes_nothing(fresh: Fresh) -> None:
+    """deploy.sh --check as the first command ever on the host, then again, looked at closely."""
     before = fresh.packages()
     said = fresh.deploy("--check")
     assert changed(said) > 0, "it does not say what it would do"
@@ -164,7 +162,6 @@ def check_changes_nothing(fresh: Fresh) -> str:
     now = fresh.host.tree()
     assert {path for path in tree.keys() | now.keys() if tree.get(path) != now.get(path)} == set()
     assert _units(fresh.host) == units
-    return said
 
 
 def _units(host: Host) -> str:
@@ -299,7 +296,7 @@ def _shown(fresh: Fresh, name: str) -> str:
 @pytest.mark.parametrize("fresh", ["bookworm"], indirect=True)
 def test_debian_12_from_nothing(fresh: Fresh) -> None:
     """--check, the deploy with the engine and all images made, and a run that changes nothing."""
-    assert "would build digiz/postgres:17: not on the host" in check_changes_nothing(fresh)
+    check_changes_nothing(fresh)
     assert changed(fresh.deploy()) > 0
     check_serving(fresh)
     check_what_was_built(fresh.host)

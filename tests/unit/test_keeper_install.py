@@ -231,7 +231,7 @@ def test_a_port_that_another_keeper_has_is_told(
 ) -> None:
     port = free_port()
     text = keeper(port, answer='{"stack": "other"}')["keeper"]
-    assert fail(there, port, text, monkeypatch, seconds=60.0) == (
+    assert fail(there, port, text, monkeypatch, seconds=5.0) == (
         f"keeper_port: {port} is not possible here: the keeper of the stack other answers there. "
         "Set the variable keeper_port."
     )
