@@ -15,40 +15,12 @@ from dataclasses import dataclass
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_units import check_name
 from ansible_collections.digiz.load_balancing.plugins.module_utils.timed_playbook import (
-    CRON,
-    HEAD,
     TimedPlaybook,
+    Timer,
 )
 
 SPREAD = 8
 """Hours of the night over which stacks are spread, so that not all of them ask at once."""
-
-_SERVICE = """\
-{head}
-[Unit]
-Description=Renew the certificate of the stack {stack}
-Wants=network-online.target
-After=network-online.target docker.service
-
-[Service]
-Type=oneshot
-Environment=HOME=/root
-ExecStart={command}
-"""
-
-_TIMER = """\
-{head}
-[Unit]
-Description=Renew the certificate of the stack {stack} daily
-
-[Timer]
-OnCalendar=daily
-RandomizedDelaySec={spread}h
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
 
 
 @dataclass(frozen=True)
@@ -68,30 +40,21 @@ class CertificateTimer:
         return TimedPlaybook("certificate", f"stack_name={check_name(self.stack)}", *where)
 
 
-def service(timer: CertificateTimer) -> str:
-    """The text of the service.
-
-    :raises LoadBalancingError: if there are control characters in it.
-    """
-    command = timer.playbook.exec_start()
-    return _SERVICE.format(head=HEAD, stack=check_name(timer.stack), command=command)
-
-
-def unit(timer: CertificateTimer) -> str:
-    """The text of the timer."""
-    return _TIMER.format(head=HEAD, stack=check_name(timer.stack), spread=SPREAD)
-
-
-def crontab(timer: CertificateTimer) -> str:
-    """The text of the file for cron; the moment is the same for a stack each day.
-
-    :raises LoadBalancingError: if there are control characters in it.
-    """
-    log = os.path.join(StackPaths(check_name(timer.stack)).logs, "certificate.log")
-    hour, minute = divmod(zlib.crc32(timer.stack.encode()) % (SPREAD * 60), 60)
-    return f"{CRON}{minute} {hour} * * * root {timer.playbook.cron_command(log)}\n"
-
-
 def files(timer: CertificateTimer) -> dict[str, str]:
-    """All texts by what they are for: ``service``, ``timer`` and ``cron``."""
-    return {"service": service(timer), "timer": unit(timer), "cron": crontab(timer)}
+    """All texts by what they are for: ``service``, ``timer`` and ``cron``; the moment of a stack in
+    cron is the same each day.
+
+    :raises LoadBalancingError: if there are control characters in it.
+    """
+    stack = check_name(timer.stack)
+    hour, minute = divmod(zlib.crc32(stack.encode()) % (SPREAD * 60), 60)
+    return Timer(
+        timer.playbook,
+        what=f"Renew the certificate of the stack {stack}",
+        often="daily",
+        order="Wants=network-online.target\nAfter=network-online.target docker.service",
+        moments=f"OnCalendar=daily\nRandomizedDelaySec={SPREAD}h\nPersistent=true",
+        minutes=str(minute),
+        hours=str(hour),
+        log=os.path.join(StackPaths(stack).logs, "certificate.log"),
+    ).files()

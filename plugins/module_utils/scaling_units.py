@@ -14,36 +14,9 @@ from dataclasses import dataclass
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_units import check_name
 from ansible_collections.digiz.load_balancing.plugins.module_utils.timed_playbook import (
-    CRON,
-    HEAD,
     TimedPlaybook,
+    Timer,
 )
-
-_SERVICE = """\
-{head}
-[Unit]
-Description=Scale the stack {stack} by its load
-After=docker.service digiz-keeper-{stack}.service
-
-[Service]
-Type=oneshot
-Environment=HOME=/root
-ExecStart={command}
-"""
-
-_TIMER = """\
-{head}
-[Unit]
-Description=Scale the stack {stack} by its load every {interval} s
-
-[Timer]
-OnActiveSec={interval}
-OnUnitInactiveSec={interval}
-AccuracySec=5
-
-[Install]
-WantedBy=timers.target
-"""
 
 
 @dataclass(frozen=True)
@@ -67,30 +40,19 @@ class ScalingTimer:
         return TimedPlaybook("scale", f"@{self.variables}", *where)
 
 
-def service(timer: ScalingTimer) -> str:
-    """The text of the service.
-
-    :raises LoadBalancingError: if there are control characters in it.
-    """
-    command = timer.playbook.exec_start()
-    return _SERVICE.format(head=HEAD, stack=check_name(timer.stack), command=command)
-
-
-def unit(timer: ScalingTimer) -> str:
-    """The text of the timer."""
-    return _TIMER.format(head=HEAD, stack=check_name(timer.stack), interval=timer.interval)
-
-
-def crontab(timer: ScalingTimer) -> str:
-    """The text of the file for cron.
-
-    :raises LoadBalancingError: if there are control characters in it.
-    """
-    log = os.path.join(StackPaths(check_name(timer.stack)).logs, "scaling.log")
-    command = timer.playbook.cron_command(log)
-    return f"{CRON}*/{timer.interval // 60} * * * * root {command}\n"
-
-
 def files(timer: ScalingTimer) -> dict[str, str]:
-    """All texts by what they are for: ``service``, ``timer`` and ``cron``."""
-    return {"service": service(timer), "timer": unit(timer), "cron": crontab(timer)}
+    """All texts by what they are for: ``service``, ``timer`` and ``cron``.
+
+    :raises LoadBalancingError: if there are control characters in it.
+    """
+    stack = check_name(timer.stack)
+    return Timer(
+        timer.playbook,
+        what=f"Scale the stack {stack} by its load",
+        often=f"every {timer.interval} s",
+        order=f"After=docker.service digiz-keeper-{stack}.service",
+        moments=f"OnActiveSec={timer.interval}\nOnUnitInactiveSec={timer.interval}\nAccuracySec=5",
+        minutes=f"*/{timer.interval // 60}",
+        hours="*",
+        log=os.path.join(StackPaths(stack).logs, "scaling.log"),
+    ).files()

@@ -19,13 +19,38 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.unit_words im
     systemd_word,
 )
 
-HEAD = "# Written by digiz.load_balancing: the next deploy replaces changes made here."
-CRON = f"""\
-{HEAD}
+_HEAD = "# Written by digiz.load_balancing: the next deploy replaces changes made here."
+
+_SERVICE = """\
+{head}
+[Unit]
+Description={what}
+{order}
+
+[Service]
+Type=oneshot
+Environment=HOME=/root
+ExecStart={command}
+"""
+
+_TIMER = """\
+{head}
+[Unit]
+Description={what} {often}
+
+[Timer]
+{moments}
+
+[Install]
+WantedBy=timers.target
+"""
+
+_CRON = """\
+{head}
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root
+{minutes} {hours} * * * root {command}
 """
-"""What every file for cron begins with."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +94,34 @@ class TimedPlaybook:
         ]
         config = f"ANSIBLE_CONFIG={quote(self.config)} " if self.config else ""
         return f"cd {quote(self.checkout)} && {config}{' '.join(map(quote, words))}"
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A playbook and its moments: ``what`` it does and how ``often``, in words; ``order``, the
+    lines of its service's ``[Unit]``, and ``moments``, those of its timer's ``[Timer]``; the fields
+    ``minutes`` and ``hours`` of crontab(5); ``log``, where cron puts what it prints.
+    """
+
+    playbook: TimedPlaybook
+    what: str
+    often: str
+    order: str
+    moments: str
+    minutes: str
+    hours: str
+    log: str
+
+    def files(self) -> dict[str, str]:
+        """The texts of a service and a timer of systemd's and of a file for cron, by what they are
+        for: ``service``, ``timer`` and ``cron``.
+
+        :raises LoadBalancingError: if there are control characters in a path.
+        """
+        more = {**vars(self), "head": _HEAD}
+        by_systemd, by_cron = self.playbook.exec_start(), self.playbook.cron_command(self.log)
+        return {
+            "service": _SERVICE.format(command=by_systemd, **more),
+            "timer": _TIMER.format(**more),
+            "cron": _CRON.format(command=by_cron, **more),
+        }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shlex
 from dataclasses import replace
 from typing import Any
@@ -18,10 +19,7 @@ from hypothesis import strategies as st
 from ansible_collections.digiz.load_balancing.plugins.module_utils.certificate_units import (
     SPREAD,
     CertificateTimer,
-    crontab,
     files,
-    service,
-    unit,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from tests.unit.unit_readers import cron_reads, systemd_reads
@@ -51,11 +49,11 @@ def parsed(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_systemd_runs_the_playbook_once_a_day() -> None:
-    text = parsed(service(SHOP))
+    text = parsed(files(SHOP)["service"])
     assert systemd_reads(text["Service"]["ExecStart"]) == ["/bin/sh", "-c", COMMAND]
     assert (text["Service"]["Type"], text["Service"]["Environment"]) == ("oneshot", "HOME=/root")
     assert text["Unit"]["After"] == "network-online.target docker.service"
-    assert parsed(unit(SHOP))["Timer"] == {
+    assert parsed(files(SHOP)["timer"])["Timer"] == {
         "OnCalendar": "daily",
         "RandomizedDelaySec": "8h",
         "Persistent": "true",
@@ -63,14 +61,14 @@ def test_systemd_runs_the_playbook_once_a_day() -> None:
 
 
 def test_cron_runs_the_same_at_night() -> None:
-    lines = crontab(SHOP).splitlines()
+    lines = files(SHOP)["cron"].splitlines()
     assert lines[-1] == f"6 1 * * * root {COMMAND} >/opt/shop/logs/certificate.log 2>&1"
     assert lines[-2] == "HOME=/root"
 
 
 @given(st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True))
 def test_every_stack_has_its_moment(stack: str) -> None:
-    minute, hour = crontab(replace(SHOP, stack=stack)).splitlines()[-1].split()[:2]
+    minute, hour = files(replace(SHOP, stack=stack))["cron"].splitlines()[-1].split()[:2]
     assert 0 <= int(minute) < 60
     assert 0 <= int(hour) < SPREAD
 
@@ -79,12 +77,13 @@ def test_every_stack_has_its_moment(stack: str) -> None:
 def test_the_checkout_may_lie_anywhere(checkout: str) -> None:
     """Both readers come to the same words."""
     timer = replace(SHOP, checkout=checkout)
-    by_systemd = systemd_reads(parsed(service(timer))["Service"]["ExecStart"])[2]
-    line = cron_reads(crontab(timer).splitlines()[-1], folds_backslashes=False)
+    by_systemd = systemd_reads(parsed(files(timer)["service"])["Service"]["ExecStart"])[2]
+    line = cron_reads(files(timer)["cron"].splitlines()[-1], folds_backslashes=False)
     by_cron = line.split(" root ", 1)[1].rpartition(" >/opt/")[0]
     assert shlex.split(by_systemd) == shlex.split(by_cron)
     assert shlex.split(by_systemd)[1] == checkout
-    assert shlex.split(by_systemd)[-1] == f"{checkout}/playbooks/certificate.yml"
+    playbook = os.path.join(checkout, "playbooks", "certificate.yml")
+    assert shlex.split(by_systemd)[-1] == playbook
 
 
 @pytest.mark.parametrize("change", [{"checkout": "/srv/a\nb"}, {"stack": "Shop"}])

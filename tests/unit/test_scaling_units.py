@@ -22,10 +22,7 @@ import pytest
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.scaling_units import (
     ScalingTimer,
-    crontab,
     files,
-    service,
-    unit,
 )
 from tests.unit.unit_readers import cron_reads, systemd_reads
 
@@ -80,8 +77,8 @@ def command_of_cron(text: str) -> str:
 
 
 def test_systemd_runs_the_playbook() -> None:
-    text = parsed(service(SHOP))
-    assert command_of_systemd(service(SHOP)) == ["/bin/sh", "-c", COMMAND]
+    text = parsed(files(SHOP)["service"])
+    assert command_of_systemd(files(SHOP)["service"]) == ["/bin/sh", "-c", COMMAND]
     assert shlex.split(COMMAND.partition(" && ANSIBLE_CONFIG=/srv/checkout/ansible.cfg ")[2]) == (
         WORDS
     )
@@ -90,7 +87,7 @@ def test_systemd_runs_the_playbook() -> None:
 
 
 def test_the_timer_fires_again_and_again() -> None:
-    timer = parsed(unit(SHOP))
+    timer = parsed(files(SHOP)["timer"])
     assert timer["Timer"] == {
         "OnActiveSec": "90",
         "OnUnitInactiveSec": "90",
@@ -100,17 +97,19 @@ def test_the_timer_fires_again_and_again() -> None:
 
 
 def test_cron_runs_the_same_in_whole_minutes() -> None:
-    lines = crontab(SHOP).splitlines()
+    lines = files(SHOP)["cron"].splitlines()
     assert lines[-1] == f"*/1 * * * * root {COMMAND} >/opt/shop/logs/scaling.log 2>&1"
     assert lines[-2] == "HOME=/root"
-    assert "*/30 * * * * root " in crontab(replace(SHOP, interval=1800))
+    assert "*/30 * * * * root " in files(replace(SHOP, interval=1800))["cron"]
 
 
 def test_without_a_configuration_ansible_finds_one_itself() -> None:
     """An empty ANSIBLE_CONFIG would be the current folder's."""
     bare = replace(SHOP, config="")
     assert not [text for text in files(bare).values() if "ANSIBLE_CONFIG" in text]
-    assert command_of_systemd(service(bare))[2].startswith("cd /srv/checkout && /srv/checkout/.v")
+    assert command_of_systemd(files(bare)["service"])[2].startswith(
+        "cd /srv/checkout && /srv/checkout/.v"
+    )
 
 
 def standing_in(tmp_path: Path, folder: str) -> ScalingTimer:
@@ -129,8 +128,8 @@ def standing_in(tmp_path: Path, folder: str) -> ScalingTimer:
 def test_the_checkout_may_lie_anywhere(tmp_path: Path, folder: str, by: str) -> None:
     timer = standing_in(tmp_path, folder)
     shell = ["/bin/sh", "-c"]
-    text = command_of_cron(crontab(timer)).rpartition(" >/opt/")[0]
-    command = command_of_systemd(service(timer)) if by == "systemd" else [*shell, text]
+    text = command_of_cron(files(timer)["cron"]).rpartition(" >/opt/")[0]
+    command = command_of_systemd(files(timer)["service"]) if by == "systemd" else [*shell, text]
     said = tmp_path / "said"
     environment = {**os.environ, "SAID": str(said)}
     subprocess.run(command, env=environment, check=True, timeout=10, cwd="/")
