@@ -66,7 +66,9 @@ def stack_fixture(images: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_a_conversation_goes_on_through_a_rolling_update(stack: Stack) -> None:
-    """Every message is answered, the page shows no error and keeps what was said."""
+    """Every message is answered, the page shows no error and keeps what was said. What was on its
+    way when a connection was cut at the end of the drain may be lost with it, nothing else.
+    """
     with conversation(stack.url) as chat:
         for number in range(5):
             chat.say(f"before {number}")
@@ -80,21 +82,24 @@ def test_a_conversation_goes_on_through_a_rolling_update(stack: Stack) -> None:
             chat.say(f"after {number}")
         report(chat)
         assert not chat.errors, chat.errors
-        assert chat.shown() == [echo.text for echo in chat.echoes]
+        assert len(chat.repeated) < chat.sockets, chat.repeated
+        assert list(dict.fromkeys(chat.shown())) == [echo.text for echo in chat.echoes]
         assert (slot, chat.cookie("replica")) == (slot, slot)
         assert slot in {"1", "2", "3"}
-    assert_the_session_moved_once(chat.echoes)
+    assert_the_session_moved_once(chat.echoes, len(chat.repeated))
 
 
-def assert_the_session_moved_once(echoes: list[Echo]) -> None:
+def assert_the_session_moved_once(echoes: list[Echo], repeated: int) -> None:
     """One replica of version 1, then its successor of version 2; each remembers what it heard, also
-    when the connection was cut by the reload of another step.
+    when the connection was cut by the reload of another step. Of what was said twice, it may have
+    heard both.
     """
     moves = [(old, new) for old, new in pairwise(echoes) if old.replica != new.replica]
     assert [(old.version, new.version) for old, new in moves] == [("1", "2")]
     for replica in {echo.replica for echo in echoes}:
         heard = [echo.heard for echo in echoes if echo.replica == replica]
-        assert heard == list(range(1, len(heard) + 1))
+        assert heard == sorted(set(heard))
+        assert len(heard) <= heard[-1] <= len(heard) + repeated
 
 
 def report(chat: Conversation) -> None:
@@ -102,5 +107,6 @@ def report(chat: Conversation) -> None:
     replicas = list(dict.fromkeys((echo.version, echo.replica) for echo in chat.echoes))
     print(
         f"\n{len(chat.echoes)} messages answered by {replicas}, "
-        f"{chat.sockets} WebSockets, {len(chat.cuts)} complaints about cut ones"
+        f"{chat.sockets} WebSockets, {len(chat.cuts)} complaints about cut ones, "
+        f"{len(chat.repeated)} said again"
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TimeOut
 
 CHROMIUM = "/usr/bin/chromium"
 ANSWER_TIMEOUT = 20  # seconds; a client of socket.io waits up to 5 s before it connects again
@@ -43,25 +44,40 @@ class Echo:
 @dataclass
 class Conversation:
     """One tab with the chat. `errors` is what the page or the browser complained about, apart from
-    connections that were cut; `sockets` counts the connections that the page opened.
+    connections that were cut; `sockets` counts the connections that the page opened, `repeated` is
+    what had to be said twice: it was on its way, or its answer was, when a connection was cut.
     """
 
     page: Page
     echoes: list[Echo] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     cuts: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
     sockets: int = 0
 
     def say(self, text: str) -> Echo:
-        """Say something and wait for the answer."""
+        """Say something and wait for the answer. Without one, say it again as a person would, but
+        only if the connection was cut meanwhile: socket.io delivers at most once.
+        """
+        sockets = self.sockets
+        try:
+            answer = self._ask(text)
+        except TimeOut:
+            if self.sockets == sockets:
+                raise
+            self.repeated.append(text)
+            answer = self._ask(text)
+        said, heard, version, replica = answer.split(" | ")
+        self.echoes.append(Echo(said, int(heard), version, replica))
+        self._look_for_alerts()
+        return self.echoes[-1]
+
+    def _ask(self, text: str) -> str:
         self.page.fill("#chat-input", text)
         self.page.click("#chat-submit:not([disabled])", timeout=ANSWER_TIMEOUT * 1000)
         answer = self.page.locator("[data-step-type=assistant_message]", has_text=f"{text} |")
         answer.first.wait_for(timeout=ANSWER_TIMEOUT * 1000)
-        said, heard, version, replica = answer.first.inner_text().strip().split(" | ")
-        self.echoes.append(Echo(said, int(heard), version, replica))
-        self._look_for_alerts()
-        return self.echoes[-1]
+        return answer.first.inner_text().strip()
 
     def shown(self) -> list[str]:
         """All that was said by the application, as the page shows it now."""
