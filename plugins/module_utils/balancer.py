@@ -15,7 +15,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,9 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.loopback impo
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.sockets import (
     Worker,
+    list_workers,
     observe_workers,
+    still_accepting,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.stack import Stack
 
@@ -132,7 +134,7 @@ class Balancer:
         """
         rows = [one for one in self.host.containers(role="balancer") if one["State"] == "running"]
         if len(rows) > 1:
-            active = [one for one in self.instances() if not one.quitting]
+            active = [one for one in self.instances(connections=False) if not one.quitting]
             if len(active) > 1:
                 served = {one.served_generation() for one in active}
                 return served.pop() if len(served) == 1 else None
@@ -154,13 +156,16 @@ class Balancer:
         """
         return int(self.host.balancer().get("State", {}).get("Pid", 0))
 
-    def instances(self) -> list[Instance]:
-        """The running balancers, the newest first."""
+    def instances(self, connections: bool = True) -> list[Instance]:
+        """The running balancers, the newest first, and unless told otherwise how many connections
+        each worker has.
+        """
         ports = (*self.ports, self.status_port)
         found = []
         for one in self.host.balancers():
             master = int(one["State"]["Pid"])
-            found.append(Instance(one["Id"], master, tuple(observe_workers(master, ports))))
+            workers = observe_workers(master, ports) if connections else list_workers(master)
+            found.append(Instance(one["Id"], master, tuple(workers)))
         return found
 
     def workers(self) -> list[Worker]:
@@ -298,7 +303,7 @@ class Balancer:
         for one in active:
             self.host.signal(one.id, "HUP")
         deadline = time.monotonic() + CONFIRM_TIMEOUT
-        while self.served_generation() != generation or old & self._accepting():
+        while still_accepting(old) or self._served_by(active) != generation:
             if time.monotonic() > deadline:
                 raise LoadBalancingError(
                     f"nginx did not take the configuration over within {CONFIRM_TIMEOUT:g} s; "
@@ -313,13 +318,18 @@ class Balancer:
         """
         deadline = time.monotonic() + START_TIMEOUT
         while True:
-            active = [one for one in self.instances() if not one.quitting]
+            active = [one for one in self.instances(connections=False) if not one.quitting]
             if all(one.workers for one in active) or time.monotonic() > deadline:
                 return active
             time.sleep(0.05)
 
-    def _accepting(self) -> set[int]:
-        return {worker.pid for worker in self.workers() if not worker.exiting}
+    def _served_by(self, active: Sequence[Instance]) -> int | None:
+        """The generation that these serve. While the lock is held there will be no others, and of a
+        single one the engine need not be asked who it is.
+        """
+        if len(active) == 1:
+            return self.status().get("generation")
+        return self.served_generation()
 
     def _put_back(self, before: Configuration) -> None:
         if not before.generation:

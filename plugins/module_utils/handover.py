@@ -110,7 +110,8 @@ class Handover:
     def observe(self) -> list[Seen]:
         """The balancer's containers, running or not."""
         rows = [one for one in self._host.containers(role="balancer") if is_lasting(one)]
-        running = {one.id: one for one in self._balancer.instances()} if rows else {}
+        instances = self._balancer.instances(connections=False) if rows else []
+        running = {one.id: one for one in instances}
         generation = self._balancer.published().generation
         found = []
         for row in rows:
@@ -183,7 +184,7 @@ class Handover:
         clients = sum(worker.clients for one in found for worker in one.workers)
         self._host.signal(container, "QUIT")
         deadline = time.monotonic() + QUIT_TIMEOUT
-        while any(one.accepting for one in self._balancer.instances() if one.id == container):
+        while self._accepts(container):
             if time.monotonic() > deadline:
                 raise LoadBalancingError(
                     f"The old balancer {container[:12]} still accepts connections {QUIT_TIMEOUT:g} "
@@ -191,6 +192,10 @@ class Handover:
                 )
             time.sleep(0.02)
         return clients
+
+    def _accepts(self, container: str) -> bool:
+        running = self._balancer.instances(connections=False)
+        return any(one.accepting for one in running if one.id == container)
 
     def spare(self) -> dict[str, str]:
         """What the keeper has to do about more than one balancer, by the container's id."""

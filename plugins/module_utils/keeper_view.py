@@ -64,7 +64,10 @@ _TO_THE_SECOND = len("2026-01-31T23:59:59")
 CREATED = "created"
 """The engine's word for a container that was not started yet, or is being started."""
 
-AT_WORK = ("running", "restarting")
+RESTARTING = "restarting"
+"""The engine's word for a container that has ended and that it starts again by itself."""
+
+AT_WORK = (RUNNING, RESTARTING)
 """The engine's words for a container that runs, or that the engine will start again by itself."""
 
 
@@ -148,6 +151,7 @@ class Lookout:
         self._lock = DeployLock(paths)
         self._read = ("", Stack.read(paths))
         self._restarts: dict[str, int] = {}
+        self._restarting: set[str] = set()
         self._unproven: set[str] = set()
         self._newcomers = Newcomers()
 
@@ -217,16 +221,19 @@ class Lookout:
     ) -> Mapping[str, int]:
         known = self._restarts
         self._restarts = {one.id: self._restarts_of(one, states[one.id], known) for one in replicas}
+        self._restarting = {one for one, state in states.items() if state == RESTARTING}
         return self._restarts
 
     def _restarts_of(self, one: Replica, state: str, known: Mapping[str, int]) -> int:
         """Asked only of those that are not well: who was restarted is not well for a while. Who was
         only created was never restarted; and of one that is being started the engine tells nothing
-        before that is over, for which another one that has just crashed must not wait.
+        before that is over, for which another one that has just crashed must not wait. Nor must it
+        wait for its own next start, so it is asked from the second look on.
         """
         if state == CREATED:
             return 0
-        if one.id in known and one.state == HEALTHY:
+        just_ended = state == RESTARTING and one.id not in self._restarting
+        if one.id in known and (one.state == HEALTHY or just_ended):
             return known[one.id]
         return int(self._host.inspect(one.id).get("RestartCount", 0))
 

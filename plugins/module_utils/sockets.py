@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 ESTABLISHED = "01"
 LISTENING = "0A"
-_EXITING = "is shutting down"
+_WORKER, _EXITING = "worker process", "is shutting down"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Socket:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process of nginx and its connections.
+    """A worker process of nginx and its connections, as far as they were counted.
 
     ``upstream`` counts the connections to each member's address, ``clients`` those that clients
     opened. ``exiting``: it serves what it has and accepts nothing new.
@@ -75,12 +75,9 @@ def observe_workers(master: int, listening: Iterable[int], proc: str = "/proc") 
     ports = set(listening)
     sockets = {socket.inode: socket for socket in _sockets(master, proc)}
     workers = []
-    for pid in _children(master, proc):
-        title = _read(os.path.join(proc, str(pid), "cmdline")).replace("\0", " ")
-        if "worker process" not in title:
-            continue
+    for worker in list_workers(master, proc):
         clients, upstream = 0, Counter[str]()
-        for inode in _inodes(pid, proc):
+        for inode in _inodes(worker.pid, proc):
             socket = sockets.get(inode)
             if socket is None:
                 continue
@@ -88,8 +85,22 @@ def observe_workers(master: int, listening: Iterable[int], proc: str = "/proc") 
                 clients += 1
             else:
                 upstream[socket.remote[0]] += 1
-        workers.append(Worker(pid, _EXITING in title, clients, upstream))
+        workers.append(Worker(worker.pid, worker.exiting, clients, upstream))
     return workers
+
+
+def list_workers(master: int, proc: str = "/proc") -> list[Worker]:
+    """The workers of the nginx whose master process is ``master``, without their connections: those
+    are found by reading all connections of the host, which takes a while on a busy one.
+    """
+    titles = {pid: _title(pid, proc) for pid in _children(master, proc)}
+    return [Worker(pid, _EXITING in title) for pid, title in titles.items() if _WORKER in title]
+
+
+def still_accepting(workers: Iterable[int], proc: str = "/proc") -> set[int]:
+    """Those of these workers, by their process ids, that take new connections."""
+    titles = {pid: _title(pid, proc) for pid in workers}
+    return {pid for pid, title in titles.items() if _WORKER in title and _EXITING not in title}
 
 
 def _end(text: str) -> tuple[str, int]:
@@ -98,6 +109,10 @@ def _end(text: str) -> tuple[str, int]:
     address = ipaddress.ip_address(b"".join(words))
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address), int(port, 16)
+
+
+def _title(pid: int, proc: str) -> str:
+    return _read(os.path.join(proc, str(pid), "cmdline")).replace("\0", " ")
 
 
 def _sockets(pid: int, proc: str) -> Iterator[Socket]:

@@ -10,22 +10,20 @@ looks at.
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.request import urlopen
 
+from tests.e2e import connections
 from tests.e2e.stack import Stack
 
 APP_PORT = 8000
 LOOK_EVERY, ASK_EVERY = 0.025, 0.15  # seconds
-TCP_TABLE = Path("/proc/net/tcp")
-ESTABLISHED = "01"
 
 Judge = Callable[[Mapping[str, Any]], bool]
 
@@ -33,12 +31,12 @@ Judge = Callable[[Mapping[str, Any]], bool]
 @dataclass(frozen=True)
 class Look:
     """One moment: who is published (addresses by ids, None: not readable), and how many connections
-    this host holds to each address that is watched.
+    this host holds to each replica's address.
     """
 
     time: float
     members: Mapping[str, str] | None
-    held: Mapping[str, int]
+    held: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,6 @@ class Watch:
         self.looks: list[Look] = []
         self.says: list[Said] = []
         self._stack = stack
-        self._addresses: set[str] = set()
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(work, every), daemon=True)
@@ -162,27 +159,11 @@ class Watch:
             members: Mapping[str, str] | None = self._stack.members()
         except (OSError, ValueError, KeyError):
             members = None
-        self._addresses.update((members or {}).values())
-        table = TCP_TABLE.read_text(encoding="ascii")
-        held = {one: table.count(_far_end(one)) for one in self._addresses}
-        self.looks.append(Look(now, members, _Counts(held)))
+        self.looks.append(Look(now, members, connections.held(APP_PORT)))
 
     def _ask(self) -> None:
         status = self._stack.status()
         self.says.append(Said(time.time(), status))
-
-
-class _Counts(dict[str, int]):
-    """Counts of addresses; of one that was never published there are none."""
-
-    def __missing__(self, _address: str) -> int:
-        return 0
-
-
-def _far_end(address: str) -> str:
-    """How an established connection to a replica shows in /proc/net/tcp (proc(5))."""
-    digits = socket.inet_aton(address)[::-1].hex().upper()
-    return f" {digits}:{APP_PORT:04X} {ESTABLISHED} "
 
 
 def answers(address: str, path: str = "/health") -> bool:

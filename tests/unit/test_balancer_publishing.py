@@ -50,17 +50,17 @@ def late_workers(
     configuration.
     """
     began, told = there.clock.now, []
-    observe, signal = module.observe_workers, there.engine.on_signal
+    look, signal = module.list_workers, there.engine.on_signal
 
-    def observed(master: int, ports: Sequence[int]) -> list[Worker]:
+    def looked(master: int) -> list[Worker]:
         there_are = there.clock.now >= began + seconds
-        return list(observe(master, ports)) if there_are else []
+        return list(look(master)) if there_are else []
 
     def signalled(one: Any, name: str) -> None:
         told.append(round(there.clock.now - began, 2))
         signal(one, name)
 
-    monkeypatch.setattr(module, "observe_workers", observed)
+    monkeypatch.setattr(module, "list_workers", looked)
     monkeypatch.setattr(there.engine, "on_signal", signalled)
     return told
 

@@ -173,8 +173,17 @@ def test_restarts_are_asked_only_of_who_is_not_well(seeing: Seeing) -> None:
     there.app(2).restart_count = 3
     there.app(2).status = "restarting"
     there.engine.calls.clear()
+    assert list(seeing.look().restarts.values()) == [2, 2, 2]
+    assert calls(there, "inspect") == [], "it would answer when it is started again"
     assert list(seeing.look().restarts.values()) == [2, 3, 2]
     assert calls(there, "inspect") == [(there.app(2).id,)]
+
+
+def test_one_that_was_never_seen_well_is_asked_for_its_restarts_at_once(seeing: Seeing) -> None:
+    """Else those before this keeper would count as new ones."""
+    there = seeing.there
+    there.app(2).restart_count, there.app(2).status = 5, "restarting"
+    assert list(seeing.look().restarts.values()) == [0, 5, 0]
 
 
 def test_of_one_that_is_being_started_nothing_is_asked(seeing: Seeing) -> None:

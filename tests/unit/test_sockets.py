@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from ansible_collections.digiz.load_balancing.plugins.module_utils.sockets import (
     Socket,
     Worker,
+    list_workers,
     observe_workers,
     parse_tcp_table,
+    still_accepting,
 )
 
 ESTABLISHED, LISTEN, TIME_WAIT, CLOSE_WAIT = "01", "0A", "06", "08"
@@ -176,6 +178,23 @@ def test_a_worker_that_shuts_down_says_so(proc: Proc) -> None:
         (901, True, 2),
         (902, False, 0),
     ]
+
+
+def test_workers_alone_need_no_tables_of_connections(proc: Proc) -> None:
+    proc.add(901, "nginx: worker process is shutting down", inodes=("11",))
+    proc.add(902, "nginx: worker process", inodes=("12",))
+    proc.add(903, "nginx: worker process", parent=555)
+    proc.add(904, "nginx: cache manager process")
+    assert list_workers(MASTER, str(proc.folder)) == [Worker(901, True), Worker(902, False)]
+
+
+def test_who_still_accepts(proc: Proc) -> None:
+    """One that has ended does not, nor has one that got its number."""
+    proc.add(901, "nginx: worker process is shutting down")
+    proc.add(902, "nginx: worker process")
+    proc.add(903, "nginx: cache manager process")
+    proc.add(904, "sleep 900")
+    assert still_accepting([901, 902, 903, 904, 905], str(proc.folder)) == {902}
 
 
 def test_other_processes_are_no_workers(proc: Proc) -> None:

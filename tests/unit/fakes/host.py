@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,8 @@ class SimulatedHost:
         patch.setattr(rollout, "probe", self._probe)
         patch.setattr(rollout, "is_healthy", lambda address, *_unused: self.engine.is_well(address))
         patch.setattr(balancer, "observe_workers", lambda master, *_unused: self._workers(master))
+        patch.setattr(balancer, "list_workers", self._workers)
+        patch.setattr(balancer, "still_accepting", self._still_accepting)
         patch.setattr(Instance, "served_generation", lambda one: self._served(one.master))
         patch.setattr(Balancer, "status", lambda _unused: self.nginx.status())
         patch.setattr(docker_host, "capture", self.engine.run)
@@ -161,6 +163,10 @@ class SimulatedHost:
                 if one.pid == master and one.status == "running":
                     self.engine.end(one)
         return found
+
+    def _still_accepting(self, pids: Iterable[int]) -> set[int]:
+        found = [worker for master in list(self._nginxes) for worker in self._workers(master)]
+        return {worker.pid for worker in found if not worker.exiting} & set(pids)
 
     def _served(self, master: int) -> int | None:
         nginx = self._nginxes.get(master)
