@@ -9,107 +9,35 @@ traffic over HTTPS and HTTP.
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_tls import CIPHERS
 from tests.e2e.acme_server import Pebble, make_pair, running
 from tests.e2e.stack import Play, Stack, assert_nothing_failed, deployed
+from tests.load.https import Clients, Seen, connection, fingerprint
 
 HTTP_PORT, HTTPS_PORT = 18181, 18182
 NAMES = ["a.lbtest.example", "b.lbtest.example"]
 TLS13 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-PER_CONNECTION = 25
 CRON = Path("/etc/cron.d/digiz-certificate-lbtest-acme")
 UNIT = Path("/etc/systemd/system/digiz-certificate-lbtest-acme.service")
 
 pytestmark = pytest.mark.rollout
 
 
-@dataclass
-class Clients:
-    """Clients of HTTPS that never retry: some keep their connections, some need a new one each."""
-
-    answered: int = 0
-    failures: list[str] = field(default_factory=list)
-    serials: set[int] = field(default_factory=set)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def work(self, name: str, per_connection: int) -> None:
-        """One client, until it is told to stop."""
-        while not self._stop.is_set():
-            try:
-                with connection(name) as (link, serial):
-                    for _number in range(per_connection):
-                        link.request("GET", "/health", headers={"Host": name})
-                        answer = link.getresponse()
-                        answer.read()
-                        assert answer.status == 200, answer.status
-                        with self._lock:
-                            self.answered += 1
-                            self.serials.add(serial)
-                        if self._stop.wait(0.01) or link.sock is None:
-                            break  # nginx has said that it closes the connection
-            except (OSError, HTTPException, AssertionError) as error:
-                with self._lock:
-                    self.failures.append(f"{name}: {error!r}")
-                self._stop.wait(0.1)
-
-    @contextmanager
-    def running(self) -> Iterator[Clients]:
-        """Eight clients for the length of a ``with`` block."""
-        threads = [
-            threading.Thread(target=self.work, args=(name, count), daemon=True)
-            for name in NAMES
-            for count in (1, PER_CONNECTION, PER_CONNECTION, 10_000)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join(10)
-
-
-@contextmanager
-def connection(name: str) -> Iterator[tuple[HTTPConnection, int]]:
-    """A connection to one of the names, and the serial number of the certificate there."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    link = HTTPConnection("127.0.0.1", HTTPS_PORT, timeout=10)
-    plain = socket.create_connection(("127.0.0.1", HTTPS_PORT), 10)
-    secured = context.wrap_socket(plain, server_hostname=name)
-    link.sock = secured
-    try:
-        yield link, certificate_of(secured).serial_number
-    finally:
-        link.close()
-        secured.close()
-
-
-def certificate_of(secured: ssl.SSLSocket) -> x509.Certificate:
-    return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
-
-
-def served(name: str = NAMES[0]) -> int:
-    """The serial number of the certificate that is served now."""
-    with connection(name) as (_link, serial):
-        return serial
+def served(name: str = NAMES[0]) -> str:
+    """The fingerprint of the certificate that is served now."""
+    with connection("127.0.0.1", name, HTTPS_PORT) as (_link, certificate):
+        return certificate
 
 
 @pytest.fixture(name="pebble", scope="module")
@@ -136,25 +64,26 @@ def stack_fixture(pebble: Pebble, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @contextmanager
-def traffic(stack: Stack) -> Iterator[Clients]:
+def traffic(stack: Stack) -> Iterator[Seen]:
     """HTTPS and HTTP at the same time; not one request may fail."""
     mix = {"closed": 5, "think_time": 0.05, "sse": 2, "websockets": 2, "stream_tokens": 20}
-    with stack.traffic(**mix) as plain, Clients().running() as clients:
+    clients = Clients("127.0.0.1", NAMES, HTTPS_PORT)
+    with stack.traffic(**mix) as plain, clients.running():
         time.sleep(1)
-        yield clients
+        yield clients.seen
         time.sleep(2)
         result = plain.stop()
     assert_nothing_failed(result)
-    assert clients.failures == []
-    print(f"\n{clients.answered} by HTTPS, {result.requests} by HTTP, 0 failed")
-    assert clients.answered > 500
+    assert clients.seen.failures == []
+    print(f"\n{clients.seen.answered} by HTTPS, {result.requests} by HTTP, 0 failed")
+    assert clients.seen.answered > 500
 
 
 def test_the_first_deploy_ends_with_an_ordered_certificate(stack: Stack) -> None:
     for name in NAMES:
-        with connection(name) as (link, _serial):
+        with connection("127.0.0.1", name, HTTPS_PORT) as (link, _fingerprint):
             assert isinstance(link.sock, ssl.SSLSocket)
-            found = certificate_of(link.sock)
+            found = x509.load_der_x509_certificate(link.sock.getpeercert(binary_form=True) or b"")
         assert "Pebble" in found.issuer.rfc4514_string()
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert sorted(names.get_values_for_type(x509.DNSName)) == NAMES
@@ -190,18 +119,18 @@ def test_what_the_timer_runs_works_by_itself(stack: Stack) -> None:
 
 def test_a_forced_renewal_is_noticed_by_nobody(stack: Stack) -> None:
     before = served()
-    with traffic(stack) as clients:
+    with traffic(stack) as seen:
         stack.must("certificate", certificate_renew=True)
         after = served()
     assert after != before
-    assert clients.serials == {before, after}
+    assert set(seen.certificates) == {before, after}
 
 
 def test_a_failed_renewal_leaves_the_old_certificate(stack: Stack, pebble: Pebble) -> None:
     before = served()
     pebble.names_lead_to("")
     try:
-        with traffic(stack) as clients:
+        with traffic(stack) as seen:
             done = stack.play("certificate", certificate_renew=True)
     finally:
         pebble.names_lead_to("127.0.0.1")
@@ -209,7 +138,7 @@ def test_a_failed_renewal_leaves_the_old_certificate(stack: Stack, pebble: Pebbl
     said = " ".join(done.output.split())
     assert "could not be ordered from" in said
     assert "The present one is still served" in said
-    assert clients.serials == {before} == {served()}
+    assert seen.certificates == [before] == [served()]
     assert list((stack.root / "nginx" / "acme").iterdir()) == []
 
 
@@ -247,7 +176,8 @@ def test_a_certificate_of_ones_own_takes_over(stack: Stack, tmp_path: Path) -> N
     with traffic(stack):
         done = provide(stack, tmp_path, certificate, key)
     assert done.status == 0, done.output
-    assert served() == x509.load_pem_x509_certificate(certificate.encode()).serial_number
+    own = x509.load_pem_x509_certificate(certificate.encode())
+    assert served() == fingerprint(own.public_bytes(Encoding.DER))
     assert "PRIVATE KEY" not in done.output
     again = provide(stack, tmp_path, certificate, key)
     assert (again.status, again.changed) == (0, 0), again.output

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from http.client import HTTPConnection
 
 import pytest
 
-from tests.hosts import secured
 from tests.hosts.deployed import Deployed, results
+from tests.load import https
 
 NAME = "chat.molecule.example"
 VERSIONS = (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -29,17 +28,17 @@ def client(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
 
 
 def test_not_one_request_failed_while_the_certificate_was_replaced_twice() -> None:
-    seen = secured.Seen.read(results() / "tls.json")
+    seen = https.Seen.read(results() / "tls.json")
     own = ssl.PEM_cert_to_DER_cert((results() / "own.pem").read_text(encoding="ascii"))
     assert seen.failures == []
     assert seen.answered > 500
     # The first one, the renewed one, the operator's own, in this order.
     assert len(seen.certificates) == 3
-    assert seen.certificates[-1] == hashlib.sha256(own).hexdigest()
+    assert seen.certificates[-1] == https.fingerprint(own)
 
 
 def test_a_client_that_checks_everything_is_served(stack: Deployed) -> None:
-    with secured.secured(client(), stack.address, NAME) as there:
+    with https.secured(client(), stack.address, NAME) as there:
         link = HTTPConnection(NAME)
         link.sock = there
         link.request("GET", "/health")
@@ -51,7 +50,7 @@ def test_a_client_that_checks_everything_is_served(stack: Deployed) -> None:
 def spoken(stack: Deployed, context: ssl.SSLContext, name: str = NAME) -> str:
     """The version of TLS that the server speaks with a client; what it refuses it with."""
     try:
-        with secured.secured(context, stack.address, name) as there:
+        with https.secured(context, stack.address, name) as there:
             return str(there.version())
     except ssl.SSLError as error:
         return error.reason
