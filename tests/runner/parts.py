@@ -78,13 +78,15 @@ def types() -> list[Case]:
 
 
 def unit() -> list[Case]:
-    """Unit and property tests, on two processes, with the coverage of plugins/."""
+    """Unit and property tests, with the coverage of plugins/. Some wait for what they have begun,
+    so there is one process more than there are processors.
+    """
     found = OUTPUT / "coverage.xml"
     found.unlink(missing_ok=True)
     report_to = ["--cov", "--cov-report=term-missing", f"--cov-report=xml:{found}"]
     # Python's own monitoring costs next to nothing; what is older than it takes twice the time.
     core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
-    return [*pytest("unit", ["-n", "2", *report_to, "tests/unit"], core), coverage(found)]
+    return [*pytest("unit", ["-n", "3", *report_to, "tests/unit"], core), coverage(found)]
 
 
 def coverage(found: Path) -> Case:
