@@ -48,7 +48,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.releases impo
     DEPLOYED,
     Releases,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs import RUNNING
+from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs import (
+    RESTARTING,
+    RUNNING,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import (
     HEALTHY,
     ILL,
@@ -63,9 +66,6 @@ _TO_THE_SECOND = len("2026-01-31T23:59:59")
 
 CREATED = "created"
 """The engine's word for a container that was not started yet, or is being started."""
-
-RESTARTING = "restarting"
-"""The engine's word for a container that has ended and that it starts again by itself."""
 
 AT_WORK = (RUNNING, RESTARTING)
 """The engine's words for a container that runs, or that the engine will start again by itself."""

@@ -9,11 +9,10 @@
         row.wait_until_left()
         row.wait_until_whole()
 
-The traffic is that of the rolling updates, but its clients think for a moment: what is measured is
-the time that the stack takes, not how long it waits for a processor. Beside it are some clients
-whose POSTs carry an Idempotency-Key. Streams and WebSockets live for 4 s rather than 15 and 12:
-they are in flight at any time all the same, and a row need not wait for their end. GETs are of the
-page: the health path is what some of the faults are about.
+The traffic is that of the rolling updates, and beside it some clients whose POSTs carry an
+Idempotency-Key. Streams and WebSockets live for 4 s rather than 15 and 12: they are in flight at
+any time all the same, and a row need not wait for their end. GETs are of the page: the health path
+is what some of the faults are about.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ from tests.load.process import TrafficProcess
 from tests.load.result import Result
 
 TRAFFIC: dict[str, Any] = {
-    "think_time": 0.05,
     "stream_tokens": 20,
     "ws_life": 4.0,
     "idle_max": 8.0,

@@ -80,6 +80,19 @@ def test_a_publish_ends_as_soon_as_nginx_has_taken_it_over(there: SimulatedHost)
     assert 2.5 <= there.balancer().publish(members_of(there)[:1]).seconds < 2.55
 
 
+def test_a_publish_reads_no_connections(
+    there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be many thousands, and each look at nginx would read them all."""
+
+    def observe(*_words: object) -> list[Worker]:
+        raise AssertionError("all connections of the host were read")
+
+    monkeypatch.setattr(module, "observe_workers", observe)
+    there.nginx.slow = 1.0
+    assert there.balancer().publish(members_of(there)[:1]).changed
+
+
 def test_a_balancer_that_has_just_started_is_told_when_it_has_workers(
     there: SimulatedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
