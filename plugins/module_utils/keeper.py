@@ -50,6 +50,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs impor
     keeper_members,
     next_repair,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import Replica
 
 ROUND = 1.0
 """Seconds between two looks at least, whatever happens."""
@@ -70,7 +71,9 @@ with ``kill``, a signal: it may take long until the container ends, but it may r
 
 
 class Keeper:
-    """Keeps one stack. ``wake`` is set whenever there is something to look at."""
+    """Keeps one stack. ``wake`` is set whenever there is something to look at; ``_gathered`` tells
+    whether what a look shows has had time to be all of it.
+    """
 
     def __init__(self, paths: StackPaths, host: DockerHost, journal: Journal) -> None:
         self.paths = paths
@@ -83,6 +86,7 @@ class Keeper:
         self._mender: Hand[str] = Hand("repair", self._done)
         self._repair: Repair | None = None
         self._hurried = False
+        self._gathered = True
         self._visitors = threading.local()
         self.snapshot: Snapshot | None = None
 
@@ -105,7 +109,8 @@ class Keeper:
             started = time.monotonic()
             self.round()
             service_notify.alive()
-            if self.wake.wait(max(0.0, ROUND - (time.monotonic() - started))):
+            self._gathered = self.wake.wait(max(0.0, ROUND - (time.monotonic() - started)))
+            if self._gathered:
                 if not self._hurried:
                     stopped.wait(SETTLE)
                 self._hurried = False
@@ -127,9 +132,14 @@ class Keeper:
             self.snapshot = self._memory.snapshot(time.monotonic() - started)
             return
         self._memory.see(view)
-        self._publish(view)
-        self._mend(view)
+        due = self._due(view)
+        if due and not self._gathered:  # seen by chance, before the engine has told of it
+            self.wake.set()
+        else:
+            self._act(view, due)
         self.snapshot = self._memory.snapshot(time.monotonic() - started)
+        with contextlib.suppress(LoadBalancingError):  # the next look tells of an engine that hangs
+            self._lookout.count_restarts(view)
 
     def _done(self) -> None:
         """A hand has done something: look at once, there is nothing to gather."""
@@ -172,17 +182,22 @@ class Keeper:
             return Probe(False, 0.0, "a drill says that it is ill", status=503)
         return ask(replica, address, check)
 
-    def _publish(self, view: View) -> None:
-        """See to it that those get traffic who should."""
+    def _act(self, view: View, due: Sequence[Replica]) -> None:
+        if due:
+            self._publisher.begin(lambda: keeper_work.publish(self.paths, view, due))
+        self._mend(view)
+
+    def _due(self, view: View) -> tuple[Replica, ...]:
+        """Who should get traffic, if nginx is to be told so now; empty if not."""
         ejected = self._memory.ejected
         members = keeper_members(view.observed, view.desired, bool(view.deploy), ejected)
         wanted = {replica.id: replica.address for replica in members}
         as_wanted = wanted == dict(view.observed.members) and view.observed.served
-        if not members or as_wanted or not view.sound:
-            return
+        if as_wanted or not view.sound:
+            return ()
         if self._publisher.busy or not self._memory.may_publish():
-            return
-        self._publisher.begin(lambda: keeper_work.publish(self.paths, view, members))
+            return ()
+        return members
 
     def _mend(self, view: View) -> None:
         """Begin the next repair, once those who are to be repaired are out of the traffic."""

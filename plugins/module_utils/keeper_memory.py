@@ -91,7 +91,8 @@ class Memory:
         self._tell_frame(before, view)
         for one in view.observed.replicas:
             self._see_replica(one, view.health.get(one.id, Health()), view.containers[one.id])
-            self._see_restarts(one, view.restarts.get(one.id, 0))
+            if one.id in view.restarts:
+                self._see_restarts(one, view.restarts[one.id])
         for gone in set(self._since) - set(view.containers):
             del self._since[gone]
             self.patience.pop(gone, None)

@@ -48,10 +48,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.releases impo
     DEPLOYED,
     Releases,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs import (
-    RESTARTING,
-    RUNNING,
-)
+from ansible_collections.digiz.load_balancing.plugins.module_utils.repairs import RUNNING
 from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas import (
     HEALTHY,
     ILL,
@@ -67,15 +64,16 @@ _TO_THE_SECOND = len("2026-01-31T23:59:59")
 CREATED = "created"
 """The engine's word for a container that was not started yet, or is being started."""
 
-AT_WORK = (RUNNING, RESTARTING)
+AT_WORK = ("running", "restarting")
 """The engine's words for a container that runs, or that the engine will start again by itself."""
 
 
 @dataclass(frozen=True)
 class View:
     """What was seen. By the ids of replicas: ``containers`` has the engine's words for them,
-    ``restarts`` how often the engine has started them again by itself. ``spare_balancers``: what is
-    to be done about more than one, by ids; asked only while no deploy runs.
+    ``restarts`` how often the engine has started them again by itself, as far as it was counted.
+    ``spare_balancers``: what is to be done about more than one, by ids; asked only while no deploy
+    runs.
     """
 
     stack: Stack
@@ -151,7 +149,6 @@ class Lookout:
         self._lock = DeployLock(paths)
         self._read = ("", Stack.read(paths))
         self._restarts: dict[str, int] = {}
-        self._restarting: set[str] = set()
         self._unproven: set[str] = set()
         self._newcomers = Newcomers()
 
@@ -195,7 +192,7 @@ class Lookout:
             deploy=deploy,
             observed=Observed(tuple(replicas), members, served),
             containers={row["Id"]: row["State"] for row in rows},
-            restarts=self._count_restarts(replicas, {row["Id"]: row["State"] for row in rows}),
+            restarts=dict(self._restarts),
             health=health,
             published=published,
             balancer_runs=runs,
@@ -216,26 +213,23 @@ class Lookout:
         self._unproven -= {one for one, known in health.items() if known.verdict != UNKNOWN}
         return health
 
-    def _count_restarts(
-        self, replicas: Iterable[Replica], states: Mapping[str, str]
-    ) -> Mapping[str, int]:
-        known = self._restarts
-        self._restarts = {one.id: self._restarts_of(one, states[one.id], known) for one in replicas}
-        self._restarting = {one for one, state in states.items() if state == RESTARTING}
-        return self._restarts
+    def count_restarts(self, view: View) -> None:
+        """Ask how often the engine has started replicas again; it shows in the next look.
 
-    def _restarts_of(self, one: Replica, state: str, known: Mapping[str, int]) -> int:
-        """Asked only of those that are not well: who was restarted is not well for a while. Who was
-        only created was never restarted; and of one that is being started the engine tells nothing
-        before that is over, for which another one that has just crashed must not wait. Nor must it
-        wait for its own next start, so it is asked from the second look on.
+        Asked only of those that are not well: who was restarted is not well for a while. Who was
+        only created was never restarted. Of one that is being started the engine tells nothing
+        before that is over, so this comes when what follows from a look has begun. Raises
+        LoadBalancingError.
         """
-        if state == CREATED:
-            return 0
-        just_ended = state == RESTARTING and one.id not in self._restarting
-        if one.id in known and (one.state == HEALTHY or just_ended):
-            return known[one.id]
-        return int(self._host.inspect(one.id).get("RestartCount", 0))
+        known, self._restarts = self._restarts, {}
+        for one in view.observed.replicas:
+            if view.containers[one.id] == CREATED:
+                self._restarts[one.id] = 0
+            elif one.id in known and one.state == HEALTHY:
+                self._restarts[one.id] = known[one.id]
+        for one in view.observed.replicas:
+            if one.id not in self._restarts:
+                self._restarts[one.id] = int(self._host.inspect(one.id).get("RestartCount", 0))
 
     def _replica(
         self, row: dict[str, Any], health: Health, members: Mapping[str, str], recovering: bool

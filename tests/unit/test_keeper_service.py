@@ -114,6 +114,18 @@ def test_changes_are_gathered_before_the_next_look(there: KeptHost) -> None:
     assert not there.keeper.wake.is_set()
 
 
+def test_what_a_look_finds_by_chance_is_gathered_with_the_rest(there: KeptHost) -> None:
+    """The engine has told of none of it yet, and the second one ends a moment later."""
+    before = there.balancer().published().generation
+    end = there.engine.end
+    rounds = Rounds(3, {1: lambda: end(there.app(2)), 2: lambda: end(there.app(3))})
+    run(there, rounds)
+    assert rounds.waits == [module.SETTLE]
+    after = there.balancer().published()
+    assert [member.name for member in after.members] == ["shop-app-1"]
+    assert after.generation == before + 1
+
+
 def test_what_a_hand_has_done_is_looked_at_without_a_pause(there: KeptHost) -> None:
     there.engine.end(there.app(2))
     rounds = Rounds(4)

@@ -48,6 +48,11 @@ class Seeing:
             self.there.clock.sleep(1)
         return self.lookout.look()
 
+    def restarts(self) -> list[int]:
+        """What the next look knows of them, once they were counted."""
+        self.lookout.count_restarts(self.lookout.look())
+        return [count for _replica, count in sorted(self.lookout.look().restarts.items())]
+
     def states(self, probes: int = 0) -> str:
         return " ".join(one.state for one in self.look(probes).observed.replicas)
 
@@ -169,30 +174,44 @@ def test_restarts_are_asked_only_of_who_is_not_well(seeing: Seeing) -> None:
     there = seeing.there
     for one in there.engine.of("app"):
         one.restart_count = 2
-    assert list(seeing.look().restarts.values()) == [2, 2, 2]
+    assert seeing.look().restarts == {}
+    assert seeing.restarts() == [2, 2, 2]
     there.app(2).restart_count = 3
     there.app(2).status = "restarting"
     there.engine.calls.clear()
-    assert list(seeing.look().restarts.values()) == [2, 2, 2]
-    assert calls(there, "inspect") == [], "it would answer when it is started again"
-    assert list(seeing.look().restarts.values()) == [2, 3, 2]
+    assert seeing.restarts() == [2, 3, 2]
     assert calls(there, "inspect") == [(there.app(2).id,)]
 
 
-def test_one_that_was_never_seen_well_is_asked_for_its_restarts_at_once(seeing: Seeing) -> None:
-    """Else those before this keeper would count as new ones."""
-    there = seeing.there
-    there.app(2).restart_count, there.app(2).status = 5, "restarting"
-    assert list(seeing.look().restarts.values()) == [0, 5, 0]
+@pytest.mark.parametrize("status", ["running", "restarting", "exited"])
+def test_no_look_asks_the_engine_of_one_that_has_just_ended(seeing: Seeing, status: str) -> None:
+    """It would answer when it has started it again; who has ended gets traffic until then."""
+    seeing.restarts()
+    seeing.there.app(2).status = status
+    seeing.prober.fail(seeing.there.app(2).id, "it ended")
+    seeing.there.engine.calls.clear()
+    assert seeing.states() != "healthy healthy healthy"
+    assert calls(seeing.there, "inspect") == []
 
 
 def test_of_one_that_is_being_started_nothing_is_asked(seeing: Seeing) -> None:
     """The engine would answer only when it is over."""
+    seeing.restarts()
     seeing.there.replica().status = "created"
-    seeing.look()
     seeing.there.engine.calls.clear()
-    assert list(seeing.look().restarts.values()) == [0, 0, 0, 0]
+    assert seeing.restarts() == [0, 0, 0, 0]
     assert calls(seeing.there, "inspect") == []
+
+
+def test_an_engine_that_hangs_meanwhile_loses_no_count(seeing: Seeing) -> None:
+    seeing.there.app(1).restart_count = 2
+    assert seeing.restarts() == [2, 0, 0]
+    seeing.there.app(2).status = "exited"
+    view = seeing.look()
+    seeing.there.engine.failing["inspect"] = docker.errors.APIError("server error")
+    with pytest.raises(LoadBalancingError, match="server error"):
+        seeing.lookout.count_restarts(view)
+    assert list(seeing.look().restarts.values()) == [2, 0]
 
 
 # the rest
@@ -241,9 +260,8 @@ def test_a_release_that_is_damaged_later_is_read_no_more(seeing: Seeing) -> None
     assert seeing.look().stack == seeing.there.stack
 
 
-@pytest.mark.parametrize("call", ["containers", "inspect"])
-def test_an_engine_that_does_not_answer_is_told(seeing: Seeing, call: str) -> None:
-    seeing.there.engine.failing[call] = docker.errors.APIError("server error")
+def test_an_engine_that_does_not_answer_is_told(seeing: Seeing) -> None:
+    seeing.there.engine.failing["containers"] = docker.errors.APIError("server error")
     with pytest.raises(LoadBalancingError, match="server error"):
         seeing.look()
 
