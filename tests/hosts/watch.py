@@ -27,10 +27,12 @@ from tests.load.result import Result
 
 WARM = 100  # requests before the file FILE.begun appears
 POLL = 0.1
+ENDING = 5.0  # seconds that what looks from within may take to end
 # Prints what the keeper sees ten times a second; nothing of it while the keeper does not answer.
-# Ends with the host: systemd waits 90 s for a process that came after its last signal.
+# Ends with its input, since the end of `docker exec` does not end what it runs; and with the host:
+# systemd waits 90 s for a process that came after its last signal.
 LOOK = """
-import json, sys, time, urllib.request
+import json, select, sys, time, urllib.request
 while "shutdow" not in open("/proc/1/comm").read():
     now, said = time.time(), {}
     try:
@@ -41,7 +43,8 @@ while "shutdow" not in open("/proc/1/comm").read():
     names = ("state", "healthy", "wanted", "members")
     print(json.dumps({"time": now, **{name: said[name] for name in names if name in said}}))
     sys.stdout.flush()
-    time.sleep(0.1)
+    if select.select([sys.stdin], [], [], 0.1)[0]:
+        break
 """
 
 
@@ -108,7 +111,7 @@ class Watch:
         self._ill = ill
         self.looks: list[dict[str, Any]] = []
         self.gone = False
-        self._command = ["docker", "exec", host.name, "python3", "-c", LOOK, url]
+        self._command = ["docker", "exec", "-i", host.name, "python3", "-c", LOOK, url]
         self._there = ["docker", "container", "inspect", host.name]
         self._process: subprocess.Popen[str] | None = None
         self._closed = threading.Event()
@@ -118,7 +121,9 @@ class Watch:
     def close(self) -> None:
         """Look no more."""
         self._closed.set()
-        if self._process is not None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._thread.join(ENDING)
             self._process.kill()
         self._thread.join()
 
@@ -127,12 +132,14 @@ class Watch:
         while not self._closed.is_set():
             with subprocess.Popen(
                 self._command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
             ) as process:
                 self._process = process
+                if self._closed.is_set():
+                    break
                 for line in process.stdout or ():
                     with contextlib.suppress(ValueError):  # half a line
                         self._add(json.loads(line))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -46,6 +47,17 @@ def ill(_address: str) -> bool:
 
 
 # reaching it
+
+
+@pytest.mark.parametrize(("version", "removed"), [((3, 11), 1), ((3, 12), 0)])
+def test_setuptools_stays_out_where_python_has_a_distutils(
+    version: tuple[int, int], removed: int
+) -> None:
+    calls: list[None] = []
+    stand_in = SimpleNamespace(remove_shim=lambda: calls.append(None))
+    module._keep_setuptools_out({"_distutils_hack": stand_in}, version)
+    module._keep_setuptools_out({}, version)
+    assert len(calls) == removed
 
 
 def test_an_engine_that_answers(there: SimulatedHost) -> None:
