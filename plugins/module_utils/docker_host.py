@@ -25,14 +25,14 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.replicas impo
 )
 
 
-def _keep_setuptools_out(loaded: Mapping[str, Any], version: Sequence[int]) -> None:
+def _keep_setuptools_out(loaded: Mapping[str, Any], version: tuple[Any, ...]) -> None:
     """Have distutils be Python's own, as long as Python has one.
 
     The SDK of Debian 12 asks distutils for one function. Debian's setuptools puts a distutils of
     its own before Python's, and all of setuptools with it: 0.25 s for each task of a playbook.
     """
     stand_in = loaded.get("_distutils_hack")
-    if stand_in is not None and tuple(version) < (3, 12):
+    if stand_in is not None and version < (3, 12):
         stand_in.remove_shim()
 
 

@@ -18,13 +18,16 @@ PURPOSES = ("certificate", "scaling")
 _TIMEOUT = 30
 
 
+def places(paths: StackPaths, purpose: str) -> list[str]:
+    """Where a timer's files are, there or not."""
+    name = f"digiz-{purpose}-{paths.name}"
+    return [f"{UNITS}/{name}.timer", f"{UNITS}/{name}.service", f"{CRON}/{name}"]
+
+
 def files(paths: StackPaths) -> list[str]:
     """Those of the timers' files that are there."""
-    places = []
-    for purpose in PURPOSES:
-        name = f"digiz-{purpose}-{paths.name}"
-        places += [f"{UNITS}/{name}.timer", f"{UNITS}/{name}.service", f"{CRON}/{name}"]
-    return [path for path in places if os.path.exists(path)]
+    every = [place for purpose in PURPOSES for place in places(paths, purpose)]
+    return [path for path in every if os.path.exists(path)]
 
 
 def stop(paths: StackPaths) -> None:

@@ -20,7 +20,6 @@ from typing import Callable
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     keeper_code,
     keeper_init,
-    keeper_units,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
@@ -28,6 +27,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_init i
 from ansible_collections.digiz.load_balancing.plugins.module_utils.loopback import get_json
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import whole
 from ansible_collections.digiz.load_balancing.plugins.module_utils.stack import Stack
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 
 ADDRESS = "127.0.0.1"
 START_TIMEOUT = 30.0
@@ -102,7 +102,7 @@ def present(paths: StackPaths, port: int | None, sources: Mapping[str, str], che
     :param check: only say what would change. Then there need not be a release.
     :raises LoadBalancingError: if it does not come up; what ran before runs again then.
     """
-    keeper_units.check_name(paths.name)
+    check_name(paths.name)
     port = _told_port(paths, check) if port is None else whole(port, "keeper_port", 1, 65535)
     service = keeper_init.service_of(paths)
     digest = keeper_code.fingerprint(sources)
@@ -119,7 +119,7 @@ def present(paths: StackPaths, port: int | None, sources: Mapping[str, str], che
 
 def absent(paths: StackPaths, check: bool) -> Change:
     """Stop the keeper of a stack and remove all that is of it on the host."""
-    keeper_units.check_name(paths.name)
+    check_name(paths.name)
     services = keeper_init.services_there(paths)
     if not services and not os.path.exists(keeper_code.folder(paths)):
         return Change(False, "there is none", "", [])

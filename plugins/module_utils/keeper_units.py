@@ -10,8 +10,6 @@ Both run it in ``/opt/<stack>/keeper/current``, where Python finds the keeper's 
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_code import (
     PACKAGE,
@@ -21,16 +19,15 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_guard 
     NICE,
     Patience,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import not_allowed
 from ansible_collections.digiz.load_balancing.plugins.module_utils.service_notify import (
     START_SECONDS,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 
 PYTHON = "/usr/bin/python3"
 KEEPER = f"{PACKAGE}.keeper"
 GUARD = f"{PACKAGE}.keeper_guard"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HEAD = "# Written by the role digiz.load_balancing.keeper; changes are overwritten."
 
@@ -176,17 +173,6 @@ case "${{1:-}}" in
         ;;
 esac
 """
-
-
-def check_name(stack: str) -> str:
-    """The stack's name, which is fit for the text of a unit or a script.
-
-    :raises LoadBalancingError: if it is not.
-    """
-    if not _NAME.fullmatch(stack):
-        allowed = "1 to 40 lower-case letters, digits, - and _"
-        raise not_allowed("stack_name", stack, f"{allowed}, beginning with a letter or a digit")
-    return stack
 
 
 def service_name(stack: str) -> str:

@@ -34,12 +34,12 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.files import 
     read_text,
     write_text,
 )
-from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_units import check_name
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_service import Service
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec import (
     MonitorSpec,
     Secrets,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 
 PROMTOOL, AMTOOL = "/usr/bin/promtool", "/usr/bin/amtool"
 ALERTMANAGER_FILE = "alertmanager.yml"

@@ -16,9 +16,9 @@ import os
 from dataclasses import dataclass
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
-from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_units import check_name
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_config import ADDRESS
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_spec import MonitorSpec
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 
 USER = "prometheus"
 BINARIES = {

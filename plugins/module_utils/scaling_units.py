@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
-from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_units import check_name
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 from ansible_collections.digiz.load_balancing.plugins.module_utils.timed_playbook import (
     TimedPlaybook,
     Timer,

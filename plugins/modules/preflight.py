@@ -126,8 +126,16 @@ host:
     memory: 25276502016
     disk_free:
       /opt: 85899345920
+parts:
+  description:
+    - Which optional parts of the stack the host has already, whole or a piece of them. A deploy
+      without them has them to remove.
+  returned: always
+  type: list
+  elements: str
+  sample: [scaling_timer, monitor]
 text:
-  description: The same in words.
+  description: What the host has, in words.
   returned: always
   type: str
   sample: "2 processors, 23.5 GiB of memory, 80.0 GiB free in /opt"
@@ -146,6 +154,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.preflight imp
     wanted_from,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.releases import Releases
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_parts import parts_there
 
 INHERITED = ("cpus", "memory", "memory_reservation", "database")
 
@@ -198,6 +207,7 @@ def main() -> None:
         module.warn(warning)
     result = {
         "host": {"cpus": host.cpus, "memory": host.memory, "disk_free": dict(host.free)},
+        "parts": parts_there(StackPaths(given["stack"])),
         "text": host.text,
     }
     if findings.faults:

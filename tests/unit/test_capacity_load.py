@@ -110,7 +110,7 @@ def test_the_search_finds_what_a_server_takes() -> None:
 
         def trial(clients: int) -> Seen:
             begun = time.monotonic()
-            sent = load(target, "/", HEALTHY_STATUSES, clients, 0.1)
+            sent = load(target, "/", HEALTHY_STATUSES, clients, 0.3)
             return seen_of(sent, begun, time.monotonic(), left=False)
 
         found = search(trial, Limits(p95_seconds=60, most=64))

@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.digiz.load_balancing.plugins.modules import (
+    balancer_host,
     capacity_measure,
     certificate,
     certificate_packages,
@@ -44,6 +45,7 @@ from ansible_collections.digiz.load_balancing.plugins.modules import (
 )
 
 MODULES = [
+    balancer_host,
     capacity_measure,
     certificate,
     deploy_lock,
