@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line of ./test.sh: which parts to run, one after another."""
+"""The command line of ./test.sh: which parts to run, and in which order."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tests.runner.cases import OUTPUT, Case, extend_junit, report, write_junit
 from tests.runner.engine import engine
 from tests.runner.parts import PARTS, Part
 from tests.runner.summary import Result, summary
+
+BESIDE = "beside"  # what is left of the parts that have run beside each other
 
 
 def arguments(words: Sequence[str]) -> list[Part]:
@@ -45,12 +47,14 @@ def arguments(words: Sequence[str]) -> list[Part]:
     return [part for part in PARTS if part.name in asked or (part.fast and "fast" in asked)]
 
 
-def run_part(part: Part) -> Result:
-    """One part under its heading, its JUnit file and what it leaves behind included."""
+def run_part(part: Part, whole: bool = False) -> Result:
+    """One part under its heading, its JUnit file and what it leaves behind included: on the whole
+    machine, or of what it has started.
+    """
     print(f"\n== {part.name}: {part.what}", flush=True)
     junit = OUTPUT / f"{part.name}.xml"
     junit.unlink(missing_ok=True)
-    look = leftovers.machine if part.needs_engine else leftovers.started
+    look = leftovers.machine if whole else leftovers.started
     before = look()
     start = time.monotonic()
     try:
@@ -79,8 +83,37 @@ def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
     with engine() as prepared:
         yield Result("engine", (prepared,), time.monotonic() - start)
         if not prepared.problem:
-            for part in heavy:
-                yield run_part(part)
+            yield from run_with_engine(heavy)
+
+
+def run_with_engine(parts: Sequence[Part]) -> Generator[Result, None, None]:
+    """Parts one by one, then those that run beside each other."""
+    beside = [part.name for part in parts if part.beside]
+    several = len(beside) > 1
+    for part in parts:
+        if not (several and part.beside):
+            yield run_part(part, whole=True)
+    if several:
+        yield from run_beside(beside)
+
+
+def run_beside(names: Sequence[str]) -> Generator[Result, None, None]:
+    """Parts in lanes, and what all of them together leave behind: none can tell whose it is."""
+    (OUTPUT / f"{BESIDE}.xml").unlink(missing_ok=True)
+    before = leftovers.machine()
+    yield from lanes.run(names, by_line=True)
+    print(f"\n== {BESIDE}: what {' and '.join(names)} leave behind", flush=True)
+    left = leftovers.compare(before, leftovers.machine)
+    write_junit(BESIDE, [left])
+    yield Result(BESIDE, (left,), left.seconds)
+
+
+def run_in_lane(parts: Sequence[Part]) -> Generator[Result, None, None]:
+    """Parts for the runner outside, which has the engine and looks at the machine. Ctrl-C reaches
+    both; that one ends this one, by a signal of its own.
+    """
+    signal.signal(signal.SIGINT, lambda *told: None)
+    yield from map(run_part, parts)
 
 
 def main() -> int:
@@ -88,19 +121,21 @@ def main() -> int:
     parts = arguments(sys.argv[1:])
     if "fast" in sys.argv[1:]:
         os.environ.setdefault("TEST_EXAMPLES", "few")
+    in_lane = lanes.OPTION in sys.argv[1:]
+    chosen = run_in_lane if in_lane else run
     start = time.monotonic()
     results: list[Result] = []
     interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in good order
     try:
         # The engine is stopped when the generator ends, also after an interrupt.
-        with contextlib.closing(run(parts)) as every:
+        with contextlib.closing(chosen(parts)) as every:
             for result in every:
                 results.append(result)
     except KeyboardInterrupt:
         interrupted = True
         print("\ninterrupted", flush=True)
-    if lanes.OPTION not in sys.argv[1:]:
+    if not in_lane:
         print("\n" + "\n".join(summary(results, time.monotonic() - start)), flush=True)
     return 1 if interrupted or any(result.tally.failed for result in results) else 0
 

@@ -20,7 +20,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,8 @@ def clean(run: Run | None, alone: bool) -> list[str]:
     """Remove what an earlier run has left. Gives what that was, in words."""
     told = []
     for identity, words in (processes.marked(run.mark) if run else {}).items():
-        os.kill(int(identity.partition("@")[0]), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ends with another one
+            os.kill(int(identity.partition("@")[0]), signal.SIGKILL)
         told.append(f"process {words}")
     for kind, things in to_remove(machine(), run, alone).items():
         for name in sorted(things):

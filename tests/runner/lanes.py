@@ -2,14 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parts that need no engine run two at a time: hardly one keeps two processors busy by itself.
+"""Parts that run two at a time: hardly one of them keeps two processors busy by itself.
 
-Each is a runner of its own for this one part, so that what a part leaves behind is known as its
-own. What it prints is shown in one piece when it has ended; its JUnit file is the result.
+Each is a runner of its own for this one part, so that the processes that a part leaves behind are
+known as its own. What it prints is shown in one piece when it has ended, or line by line with its
+name where that takes long; its JUnit file is the result.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import threading
@@ -25,21 +27,25 @@ from tests.runner.cases import OUTPUT, PYTHON, ROOT, Case, read_junit
 from tests.runner.summary import Result
 
 LANES = 2
-ENDING = 60.0  # seconds that a part has to end in good order when it is interrupted
+ENDING = 180.0  # seconds that an interrupted part has to end in good order, as to remove six hosts
+LOOK = 0.5  # seconds from one look at what a part has printed to the next
 OPTION = "--only-output"  # of the runner in a lane: no summary
 
 
-def run(names: Sequence[str], output: Path = OUTPUT) -> Generator[Result, None, None]:
-    """The results of parts, in the order in which they end; interrupted ones end, too."""
+def run(
+    names: Sequence[str], output: Path = OUTPUT, by_line: bool = False
+) -> Generator[Result, None, None]:
+    """The results of parts, in the order in which they end; interrupted ones end, too.
+
+    :param by_line: whether each line is shown as it comes, else a part's in one piece.
+    """
     print(f"\n{LANES} at a time: {', '.join(names)}", flush=True)
-    lanes = _Lanes(output)
+    lanes = _Lanes(output, by_line)
     with ThreadPoolExecutor(LANES) as pool:
         jobs = [pool.submit(lanes.run, name) for name in names]
         try:
             for job in as_completed(jobs):
-                text, result = job.result()
-                print(text, end="", flush=True)
-                yield result
+                yield job.result()
         finally:
             for job in jobs:
                 job.cancel()
@@ -49,25 +55,26 @@ def run(names: Sequence[str], output: Path = OUTPUT) -> Generator[Result, None, 
 class _Lanes:
     """The runners that run now."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, by_line: bool) -> None:
         self._output = output
+        self._by_line = by_line
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = False
         self._lock = threading.Lock()
 
-    def run(self, name: str) -> tuple[str, Result]:
-        """What a part has printed, and its result."""
+    def run(self, name: str) -> Result:
+        """The result of a part; what it prints is shown."""
         junit = self._output / f"{name}.xml"
         junit.unlink(missing_ok=True)
         start = time.monotonic()
         with tempfile.TemporaryFile() as printed:
-            status = self._status([PYTHON, "-m", "tests.runner", OPTION, name], printed)
-            printed.seek(0)
-            text = printed.read().decode(errors="replace")
+            shown = _Shown(printed, f"{name} | " if self._by_line else "")
+            status = self._status([PYTHON, "-m", "tests.runner", OPTION, name], printed, shown)
+            shown.rest()
         cases = [_renamed(name, case) for case in read_junit(junit)] if junit.exists() else []
         if status and not any(case.problem for case in cases):
             cases.append(Case(name, 0, f"the part ended with status {status}"))
-        return text, Result(name, tuple(cases), time.monotonic() - start)
+        return Result(name, tuple(cases), time.monotonic() - start)
 
     def end(self) -> None:
         """End those that run, which take the signal for an interrupt; no other one begins."""
@@ -81,7 +88,7 @@ class _Lanes:
                 process.wait(ENDING)
             process.kill()
 
-    def _status(self, command: Sequence[str], printed: IO[bytes]) -> int:
+    def _status(self, command: Sequence[str], printed: IO[bytes], shown: _Shown) -> int:
         with self._lock:
             if self._ended:
                 return 1
@@ -94,10 +101,46 @@ class _Lanes:
             )
             self._running.add(process)
         try:
+            while self._by_line and process.poll() is None:
+                shown.lines()
+                time.sleep(LOOK)
             return process.wait()
         finally:
             with self._lock:
                 self._running.discard(process)
+
+
+class _Shown:
+    """What a part prints into a file, as far as it has been shown. What it leaves running may hold
+    that file for long, as it would hold a pipe: that is not waited for.
+    """
+
+    _one_at_a_time = threading.Lock()
+
+    def __init__(self, printed: IO[bytes], prefix: str) -> None:
+        self._file = printed.fileno()
+        self._prefix = prefix
+        self._upto = 0
+
+    def lines(self) -> None:
+        """Show the whole lines that have come since."""
+        fresh = self._fresh()
+        self._show(fresh[: fresh.rfind(b"\n") + 1])
+
+    def rest(self) -> None:
+        """Show all that has come since, whether or not its last line is whole."""
+        self._show(self._fresh())
+
+    def _fresh(self) -> bytes:
+        # Reading at a place of its own: the file's place is where the part goes on writing.
+        return os.pread(self._file, os.fstat(self._file).st_size - self._upto, self._upto)
+
+    def _show(self, fresh: bytes) -> None:
+        self._upto += len(fresh)
+        lines = fresh.decode(errors="replace").removesuffix("\n").split("\n") if fresh else []
+        text = "".join(f"{self._prefix}{line}".rstrip() + "\n" for line in lines)
+        with self._one_at_a_time:
+            print(text, end="", flush=True)
 
 
 def _renamed(part: str, case: Case) -> Case:

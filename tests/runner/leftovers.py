@@ -60,7 +60,9 @@ def docker(*arguments: str) -> list[str]:
 
 
 def started(root: Path = Path("/")) -> Machine:
-    """What this run has started and still runs: all that a part without an engine can leave."""
+    """What this run has started and still runs: all that a part without an engine can leave, and
+    all of what one beside others leaves that is known as its own.
+    """
     proc = root / "proc"
     mine = {**processes.below(os.getpid(), proc), **processes.marked(processes.mark(), proc)}
     return {"process": mine}

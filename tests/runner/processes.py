@@ -4,7 +4,8 @@
 
 """Which processes come from a run of the tests, even those whose parent has ended.
 
-A run marks its environment, which everything that it starts inherits. A service manager gives an
+A run marks its environment, which everything that it starts inherits; a run within it adds its own
+mark, so that what it starts is known as both's. A service manager gives an
 environment of its own; what it started is known by the checkout or a stack of the tests in its
 command line.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from tests.runner.cases import ROOT
 
 VARIABLE = "LBTEST_RUN"
+WITHIN = "/"  # between the mark of a run and that of one within it
 OF_STACKS = re.compile(r"\blb-?test-")
 IN_CONTAINER = re.compile(r"docker[-/][0-9a-f]{64}")
 # The engine outlives the part that starts it again; the runner itself stops it.
@@ -68,17 +70,23 @@ def is_alive(wanted: str) -> bool:
 
 def mark() -> str:
     """This run's mark, which what it starts from now on inherits."""
-    os.environ[VARIABLE] = identity(os.getpid())
+    marks = os.environ.get(VARIABLE, "").split(WITHIN)
+    own = identity(os.getpid())
+    if marks[-1] != own:
+        os.environ[VARIABLE] = WITHIN.join([*filter(None, marks), own])
     return os.environ[VARIABLE]
 
 
 def marked(run: str, proc: Path = Path("/proc")) -> dict[str, str]:
-    """What a run has started and still runs: command lines by identities."""
-    entry = f"{VARIABLE}={run}"
+    """What a run, or one within it, has started and still runs: command lines by identities."""
+    entry = f"{VARIABLE}={run}{WITHIN}"
     return {
         found.identity: words
         for found, words in _outside_of_containers(proc)
-        if entry in _read(proc / str(found.pid) / "environ").split("\0")
+        if any(
+            f"{one}{WITHIN}".startswith(entry)
+            for one in _read(proc / str(found.pid) / "environ").split("\0")
+        )
     }
 
 

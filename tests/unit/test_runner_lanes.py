@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -22,6 +24,8 @@ case $part in
 slow) exec sleep 60 ;;
 waits) while [ ! -e "$OUT/other.pid" ]; do sleep 0.05; done ;;
 dies) exit 3 ;;
+tells) while [ ! -e "$OUT/seen" ]; do sleep 0.05; done; echo; printf end ;;
+leaves) sleep 60 & echo $! > "$OUT/left.pid" ;;
 esac
 problem=
 [ "$part" = bad ] && problem='<failure message="no">assert False</failure>'
@@ -57,6 +61,45 @@ def test_two_run_at_a_time_and_each_is_shown_in_one_piece(
     assert {"== waits", "== other"} <= set(printed.splitlines())
 
 
+class Reader(io.StringIO):
+    """A standard output whose reader does something as soon as a text is shown."""
+
+    def __init__(self, text: str, seen: Path) -> None:
+        super().__init__()
+        self._text, self._seen = text, seen
+
+    def write(self, text: str) -> int:
+        if self._text in text:
+            self._seen.touch()
+        return super().write(text)
+
+
+def test_lines_are_shown_as_they_come_with_the_part_before_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part ends only when its first line was shown."""
+    monkeypatch.setattr(lanes, "LOOK", 0.02)
+    reader = Reader("tells | == tells\n", tmp_path / "seen")
+    monkeypatch.setattr("sys.stdout", reader)
+    found = {result.name: result for result in lanes.run(["tells", "other"], tmp_path, True)}
+    assert [str(found[name].tally) for name in ("tells", "other")] == ["1 passed, 0 failed"] * 2
+    shown = reader.getvalue().splitlines()
+    assert [line for line in shown if line.startswith("tells |")] == [
+        *("tells | == tells", "tells |", "tells | end"),
+    ]
+    assert "other | == other" in shown
+
+
+@pytest.mark.parametrize("by_line", [True, False])
+def test_what_a_part_leaves_running_is_not_waited_for(tmp_path: Path, by_line: bool) -> None:
+    """It still has the part's standard output."""
+    start = time.monotonic()
+    (result,) = lanes.run(["leaves"], tmp_path, by_line)
+    os.kill(int((tmp_path / "left.pid").read_text(encoding="ascii")), signal.SIGKILL)
+    assert str(result.tally) == "1 passed, 0 failed"
+    assert time.monotonic() - start < 30
+
+
 def test_failures_come_through_and_a_part_that_breaks_is_one(tmp_path: Path) -> None:
     (tmp_path / "dies.xml").write_text("<testsuite/>", encoding="utf-8")  # of an earlier run
     found = {result.name: result for result in lanes.run(["bad", "dies"], tmp_path)}
@@ -64,8 +107,9 @@ def test_failures_come_through_and_a_part_that_breaks_is_one(tmp_path: Path) -> 
     assert [case.problem for case in found["dies"].cases] == ["the part ended with status 3"]
 
 
-def test_an_interrupt_ends_what_runs_and_begins_nothing_more(tmp_path: Path) -> None:
-    every = lanes.run(["slow", "other", "slow", "slow"], tmp_path)
+@pytest.mark.parametrize("by_line", [True, False])
+def test_an_interrupt_ends_what_runs_and_begins_nothing_more(tmp_path: Path, by_line: bool) -> None:
+    every = lanes.run(["slow", "other", "slow", "slow"], tmp_path, by_line)
     assert next(every).name == "other"
     end = time.monotonic() + 30
     while not (tmp_path / "slow.pid").exists() and time.monotonic() < end:

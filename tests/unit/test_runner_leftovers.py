@@ -128,6 +128,19 @@ def test_processes_of_a_run(tmp_path: Path) -> None:
     assert processes.orphans(tmp_path) == {keeper: "23 python -m keeper --stack lbtest-roll"}
 
 
+def test_a_run_within_another_has_marks_of_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it starts is its own and the other's, but not of a third one beside it."""
+    monkeypatch.setenv(processes.VARIABLE, "7@1")
+    own = processes.mark()
+    assert own == processes.mark() == f"7@1/{processes.identity(os.getpid())}"
+    mine = fake(tmp_path, 20, 1, "sleep 9", environ=f"{processes.VARIABLE}={own}")
+    beside = fake(tmp_path, 21, 1, "sleep 9", environ=f"{processes.VARIABLE}=7@1/8@1")
+    assert sorted(processes.marked("7@1", tmp_path)) == [mine, beside]
+    assert sorted(processes.marked(own, tmp_path)) == [mine]
+
+
 def test_a_process_whose_parent_ended_is_found_by_its_mark() -> None:
     mark = f"test-{os.getpid()}@1"
     script = "sleep 60 >/dev/null 2>&1 & echo $!"

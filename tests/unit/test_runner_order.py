@@ -1,0 +1,122 @@
+# Copyright (c) 2026 digiz.load_balancing contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which parts run alone and which beside each other, and who looks for what they leave behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.runner import __main__ as runner
+from tests.runner import cases, leftovers
+from tests.runner.cases import Case
+from tests.runner.leftovers import Machine
+from tests.runner.parts import PARTS, Part
+from tests.runner.summary import Result
+
+CLEAN: Machine = {"container": {}}
+LEFT: Machine = {"container": {"lbtest-host-x": "lb-test-host:trixie"}}
+
+
+class Story:
+    """What happens in a run, in order, and how the machine looks."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.machines = [CLEAN]
+
+    def part(self, name: str, beside: bool = False) -> Part:
+        """One that needs an engine."""
+
+        def run() -> list[Case]:
+            self.told.append(name)
+            return [Case(name, 0)]
+
+        return Part(name, "", run, needs_engine=True, beside=beside)
+
+    @contextmanager
+    def engine(self) -> Iterator[Case]:
+        self.told.append("engine")
+        yield Case("prepare", 0)
+        self.told.append("no engine")
+
+    def lanes(self, names: Sequence[str], by_line: bool = False) -> Iterator[Result]:
+        self.told.append(f"lanes {' '.join(names)}{' by line' if by_line else ''}")
+        for name in names:
+            yield Result(name, (Case(name, 0),), 1)
+
+    def machine(self) -> Machine:
+        self.told.append("look")
+        return self.machines.pop(0) if len(self.machines) > 1 else self.machines[0]
+
+
+@pytest.fixture(name="story")
+def story_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+    story = Story()
+    compare = leftovers.compare
+    monkeypatch.setattr(runner, "OUTPUT", tmp_path)
+    monkeypatch.setattr(cases, "OUTPUT", tmp_path)
+    monkeypatch.setattr(runner, "engine", story.engine)
+    monkeypatch.setattr(runner.lanes, "run", story.lanes)
+    monkeypatch.setattr(leftovers, "machine", story.machine)
+    monkeypatch.setattr(leftovers, "started", lambda: CLEAN)
+    monkeypatch.setattr(leftovers, "compare", lambda before, look: compare(before, look, settle=0))
+    interrupt = signal.getsignal(signal.SIGINT)
+    yield story
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def test_everything_ends_with_the_parts_that_have_hosts_of_their_own() -> None:
+    beside = [part.name for part in PARTS if part.beside]
+    assert beside == ["hosts", "molecule"]
+    assert [part.name for part in runner.arguments([])][-2:] == beside
+    assert [part.name for part in PARTS][-2:] == beside
+    assert all(part.needs_engine for part in PARTS if part.beside)
+
+
+def test_some_run_beside_each_other_once_the_others_have_run_alone(story: Story) -> None:
+    parts = [story.part("a", beside=True), story.part("b"), story.part("c", beside=True)]
+    results = list(runner.run(parts))
+    assert [result.name for result in results] == ["engine", "b", "a", "c", "beside"]
+    assert story.told == [
+        *("engine", "look", "b", "look"),
+        *("look", "lanes a c by line", "look", "no engine"),
+    ]
+
+
+def test_one_of_them_by_itself_runs_alone(story: Story) -> None:
+    results = list(runner.run([story.part("a", beside=True)]))
+    assert [result.name for result in results] == ["engine", "a"]
+    assert story.told == ["engine", "look", "a", "look", "no engine"]
+
+
+def test_what_those_beside_each_other_leave_is_a_failure_of_its_own(
+    story: Story, tmp_path: Path
+) -> None:
+    story.machines = [CLEAN, LEFT]
+    *parts, left = runner.run([story.part("a", beside=True), story.part("b", beside=True)])
+    assert [result.tally.failed for result in parts] == [0, 0, 0]
+    (case,) = left.cases
+    assert case.problem == "left behind:\ncontainer lbtest-host-x lb-test-host:trixie"
+    (read,) = cases.read_junit(tmp_path / "beside.xml")
+    assert (read.name, read.problem) == ("beside::leftovers", case.problem)
+
+
+def test_in_a_lane_a_part_has_the_engine_and_looks_at_its_own_only(
+    story: Story, tmp_path: Path
+) -> None:
+    """What its neighbour has made is not its own; an interrupt is passed on by the one outside."""
+    every = runner.run_in_lane([story.part("a", beside=True)])
+    assert [case.name for case in next(every).cases] == ["a", "leftovers"]
+    os.kill(os.getpid(), signal.SIGINT)
+    assert list(every) == []
+    assert story.told == ["a"]
+    found = [case.name for case in cases.read_junit(tmp_path / "a.xml")]
+    assert found == ["a::a", "a::leftovers"]
