@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,18 @@ PARTS = {"hosts", "rollout", "failures", "faults", "awx", "life", "benchmark"}
 MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
 KNOWN_SECRET = "correct-horse-battery-staple"
+THREE_PORT = 18101
+BURST = 4
+API_KEY = "Bearer lion-tamer-of-loopback"
+# For those who do not come from loopback, as the tests' traffic does.
+LIMITS: dict[str, Any] = {
+    "rate_limits": [{"path": "/", "rate": "6r/m", "burst": BURST}],
+    "api_key_tiers": {
+        "default": {"rate": "6r/m", "burst": BURST},
+        "gold": {"rate": "50r/s", "burst": 100, "connections": 2},
+    },
+    "api_keys": {"partner": {"key": API_KEY, "tier": "gold"}},
+}
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
@@ -50,7 +63,8 @@ def kernel() -> Iterator[None]:
 def three_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Three replicas of the demo, for several files: what they leave is whole, of some version."""
     folder = tmp_path_factory.mktemp("three")
-    with deployed("lbtest-three", 18101, folder, replicas=3, rollout_surge=SURGE) as stack:
+    variables = {"replicas": 3, "rollout_surge": SURGE, **LIMITS}
+    with deployed("lbtest-three", THREE_PORT, folder, **variables) as stack:
         yield stack
 
 

@@ -46,17 +46,9 @@ def images_fixture(tmp_path_factory: pytest.TempPathFactory) -> None:
         )
 
 
-@pytest.fixture(name="demo", scope="module")
-def demo_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The demo as first stack."""
-    folder = tmp_path_factory.mktemp("demo")
-    with deployed("lbtest-demo", 18105, folder, replicas=2) as stack:
-        yield stack
-
-
 @pytest.fixture(name="plain", scope="module")
 def plain_fixture(
-    images: None, demo: Stack, tmp_path_factory: pytest.TempPathFactory
+    images: None, three: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """The file server as second stack."""
     folder = tmp_path_factory.mktemp("plain-stack")
@@ -82,15 +74,15 @@ def version_of(stack: Stack) -> str:
 
 
 def test_another_application_is_rolled_and_scaled_and_the_demo_does_not_notice(
-    demo: Stack, plain: Stack
+    three: Stack, plain: Stack
 ) -> None:
     """Neither loses a request; the demo's containers and published members stay as they were."""
     assert version_of(plain) == "1"
     assert plain.containers("database") == []
-    before = demo.state()
+    before = three.state()
     quiet = {"idle": 0, "sse": 0, "websockets": 0}
     with (
-        demo.traffic(closed=5, think_time=0.05) as demo_traffic,
+        three.traffic(closed=5, think_time=0.05) as demo_traffic,
         plain.traffic(
             closed=5, think_time=0.05, contract="plain", get_path="/version", **quiet
         ) as plain_traffic,
@@ -101,20 +93,21 @@ def test_another_application_is_rolled_and_scaled_and_the_demo_does_not_notice(
         demo_result, plain_result = demo_traffic.stop(), plain_traffic.stop()
     assert_nothing_failed(demo_result)
     assert_nothing_failed(plain_result)
-    assert demo.state() == before
+    assert three.state() == before
     assert version_of(plain) == "2"
     assert plain.versions() == ["2"]
 
 
-def test_the_other_way_round(demo: Stack, plain: Stack) -> None:
+def test_the_other_way_round(three: Stack, plain: Stack) -> None:
     """A roll of the demo leaves the other application alone."""
     before = plain.state()
     quiet = {"idle": 0, "sse": 0, "websockets": 0}
     with plain.traffic(
         closed=5, think_time=0.05, contract="plain", get_path="/version", **quiet
     ) as traffic:
-        demo.must("deploy", app_version=2)
+        version = three.other_version()
+        three.must("deploy", app_version=version)
         result = traffic.stop()
     assert_nothing_failed(result)
     assert plain.state() == before
-    assert demo.versions() == ["2", "2"]
+    assert three.versions() == [version] * 3

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -21,36 +20,20 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, assert_nothing_failed, deployed, docker
+from tests.e2e.conftest import API_KEY, BURST, THREE_PORT
+from tests.e2e.stack import Stack, assert_nothing_failed, docker
 
-PORT = 18171
-KEY, NEXT_KEY = "Bearer lion-tamer-of-loopback", "Bearer the-lion-has-moved-out"
-BURST = 4
+NEXT_KEY = "Bearer the-lion-has-moved-out"
 REQUESTS = 30
-LIMITS: dict[str, Any] = {
-    "rate_limits": [{"path": "/", "rate": "6r/m", "burst": BURST}],
-    "api_key_tiers": {
-        "default": {"rate": "6r/m", "burst": BURST},
-        "gold": {"rate": "50r/s", "burst": 100, "connections": 2},
-    },
-    "api_keys": {"partner": {"key": KEY, "tier": "gold"}},
-}
 STREAM = "/api/chat/stream?message=hello&tokens=40&delay_ms=100"
 
 pytestmark = pytest.mark.rollout
 
 
-@pytest.fixture(name="stack", scope="module")
-def stack_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two replicas of the demo with their database, and an API key."""
-    with deployed("lbtest-edge", PORT, tmp_path_factory.mktemp("edge"), replicas=2, **LIMITS) as it:
-        yield it
-
-
 def outsider(timeout: float = 20) -> HTTPConnection:
     """A connection to the balancer that is not on loopback."""
     (network,) = json.loads(docker("network", "inspect", "bridge"))
-    return HTTPConnection(network["IPAM"]["Config"][0]["Gateway"], PORT, timeout=timeout)
+    return HTTPConnection(network["IPAM"]["Config"][0]["Gateway"], THREE_PORT, timeout=timeout)
 
 
 def ask(path: str, **headers: str) -> tuple[int, dict[str, str], str]:
@@ -73,20 +56,20 @@ def accepted(key: str = "") -> int:
     return statuses.count(200)
 
 
-def test_a_listed_key_has_its_tier_and_a_made_up_one_helps_nobody(stack: Stack) -> None:
+def test_a_listed_key_has_its_tier_and_a_made_up_one_helps_nobody(three: Stack) -> None:
     """One bucket of 6 a minute: the burst and one, and a second one if a minute's tenth passes."""
     assert BURST + 1 <= accepted() <= BURST + 2
     assert accepted("Bearer made-up") <= 1, "a key that is made up has opened another bucket"
-    assert accepted(KEY) == REQUESTS
+    assert accepted(API_KEY) == REQUESTS
 
 
-def test_a_tier_bounds_the_streams_of_a_key(stack: Stack) -> None:
+def test_a_tier_bounds_the_streams_of_a_key(three: Stack) -> None:
     with ExitStack() as links:
 
         def stream() -> HTTPResponse:
             link = outsider()
             links.callback(link.close)
-            link.request("GET", STREAM, headers={"Authorization": KEY})
+            link.request("GET", STREAM, headers={"Authorization": API_KEY})
             return link.getresponse()
 
         assert [stream().status, stream().status] == [200, 200]
@@ -96,27 +79,28 @@ def test_a_tier_bounds_the_streams_of_a_key(stack: Stack) -> None:
         assert "error" in json.loads(refused.read())
 
 
-def test_another_key_takes_over_without_a_new_container_and_without_a_word(stack: Stack) -> None:
-    before = stack.state()["running"], stack.containers("balancer")[0]["id"]
+def test_another_key_takes_over_without_a_new_container_and_without_a_word(three: Stack) -> None:
+    before = three.state()["running"], three.containers("balancer")[0]["id"]
     keys = {"partner": {"key": NEXT_KEY, "tier": "gold"}}
-    planned = stack.must("deploy", "--check", "--diff", api_keys=keys)
-    done = stack.must("deploy", "--diff", api_keys=keys)
+    wanted: dict[str, Any] = {"api_keys": keys, "app_version": three.versions()[0]}
+    planned = three.must("deploy", "--check", "--diff", **wanted)
+    done = three.must("deploy", "--diff", **wanted)
     assert done.changed > 0
-    assert (stack.state()["running"], stack.containers("balancer")[0]["id"]) == before
+    assert (three.state()["running"], three.containers("balancer")[0]["id"]) == before
     assert accepted(NEXT_KEY) == REQUESTS
-    assert accepted(KEY) <= BURST + 2
-    assert stack.must("deploy", api_keys=keys).changed == 0
-    for text in (planned.output, done.output, *readable_texts(stack)):
-        for key in (KEY, NEXT_KEY):
+    assert accepted(API_KEY) <= BURST + 2
+    assert three.must("deploy", **wanted).changed == 0
+    for text in (planned.output, done.output, *readable_texts(three)):
+        for key in (API_KEY, NEXT_KEY):
             assert key not in text
             assert key.removeprefix("Bearer ") not in text
 
 
-def readable_texts(stack: Stack) -> list[str]:
+def readable_texts(three: Stack) -> list[str]:
     """What others than root can read of a stack: its open files, and what Docker tells."""
-    inspected = docker("inspect", *(one["id"] for one in every_container(stack)))
-    log = (stack.root / "logs" / "access.log").read_text(encoding="utf-8")
-    find = ["find", str(stack.root), "-type", "d", "!", "-perm", "-o+x", "-prune", "-o"]
+    inspected = docker("inspect", *(one["id"] for one in every_container(three)))
+    log = (three.root / "logs" / "access.log").read_text(encoding="utf-8")
+    find = ["find", str(three.root), "-type", "d", "!", "-perm", "-o+x", "-prune", "-o"]
     find += ["-type", "f", "-perm", "-o+r", "-print"]
     found = subprocess.run(find, capture_output=True, text=True, check=True).stdout.splitlines()
     texts = [Path(path).read_text(encoding="utf-8", errors="replace") for path in found]
@@ -124,42 +108,43 @@ def readable_texts(stack: Stack) -> list[str]:
     return [inspected, log, *texts]
 
 
-def test_maintenance_is_for_others_until_it_is_switched_off(stack: Stack) -> None:
+def test_maintenance_is_for_others_until_it_is_switched_off(three: Stack) -> None:
     """Through a rolling update and a restart of the balancer; this machine is served throughout."""
     assert ask("/")[0] in (200, 429)
     mix = {"closed": 8, "think_time": 0.05, "sse": 2, "stream_tokens": 20, "websockets": 2}
-    with stack.traffic(**mix, ws_life=3.0) as traffic:
-        planned = stack.must(
+    with three.traffic(**mix, ws_life=3.0) as traffic:
+        planned = three.must(
             "maintenance", "--check", "--diff", state="on", maintenance_retry_after=77
         )
         assert planned.changed == 1
         assert in_maintenance() is False
         shown = lines_of_diff(planned.output)
-        done = stack.must("maintenance", "--diff", state="on", maintenance_retry_after=77)
+        done = three.must("maintenance", "--diff", state="on", maintenance_retry_after=77)
         assert done.changed == 1
         assert lines_of_diff(done.output) == shown
         assert in_maintenance(retry_after="77") is True
-        assert stack.must("maintenance", state="on", maintenance_retry_after=77).changed == 0
-        stack.must("deploy", app_version=2)
-        assert stack.versions() == ["2", "2"]
+        assert three.must("maintenance", state="on", maintenance_retry_after=77).changed == 0
+        version = three.other_version()
+        three.must("deploy", app_version=version)
+        assert three.versions() == [version] * 3
         assert in_maintenance(retry_after="77") is True
         result = traffic.stop()
     assert_nothing_failed(result)
-    docker("restart", "--time=10", stack.containers("balancer")[0]["id"])
+    docker("restart", "--time=10", three.containers("balancer")[0]["id"])
     assert in_maintenance(retry_after="77") is True
-    stack.must("maintenance", state="on", maintenance_allow=[address_of_outsiders(stack)])
+    three.must("maintenance", state="on", maintenance_allow=[address_of_outsiders(three)])
     assert ask("/health")[0] == 200
-    assert stack.must("maintenance", state="off").changed == 1
-    assert stack.must("maintenance", state="off").changed == 0
+    assert three.must("maintenance", state="off").changed == 1
+    assert three.must("maintenance", state="off").changed == 0
     assert in_maintenance() is False
 
 
-def address_of_outsiders(stack: Stack) -> str:
+def address_of_outsiders(three: Stack) -> str:
     """As the balancer sees it: Docker's rules may give such a connection another one."""
     name = f"lbtest-{time.monotonic_ns()}"
     ask("/", **{"User-Agent": name})
     for _attempt in range(100):
-        for line in (stack.root / "logs" / "access.log").read_text(encoding="utf-8").splitlines():
+        for line in (three.root / "logs" / "access.log").read_text(encoding="utf-8").splitlines():
             if name in line:
                 return str(json.loads(line)["client"])
         time.sleep(0.1)
@@ -191,9 +176,9 @@ def in_maintenance(retry_after: str = "300") -> bool:
     return True
 
 
-def every_container(stack: Stack) -> list[dict[str, Any]]:
+def every_container(three: Stack) -> list[dict[str, Any]]:
     roles = ("replica", "balancer", "database")
-    return [one for role in roles for one in stack.containers(role)]
+    return [one for role in roles for one in three.containers(role)]
 
 
 CAPABILITIES = {
@@ -202,16 +187,16 @@ CAPABILITIES = {
     "database": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"},
 }
 NETWORKS = {
-    "replica": {"lbtest-edge_edge", "lbtest-edge_data"},
+    "replica": {"lbtest-three_edge", "lbtest-three_data"},
     "balancer": {"host"},
-    "database": {"lbtest-edge_data"},
+    "database": {"lbtest-three_data"},
 }
 
 
 @pytest.mark.parametrize("role", ["replica", "balancer", "database"])
-def test_containers_are_what_the_guide_says(stack: Stack, role: str) -> None:
+def test_containers_are_what_the_guide_says(three: Stack, role: str) -> None:
     """The table of docs/security.md, and the rules of section 5 of the CIS Docker Benchmark."""
-    for one in json.loads(docker("inspect", *(found["id"] for found in stack.containers(role)))):
+    for one in json.loads(docker("inspect", *(found["id"] for found in three.containers(role)))):
         host, config = one["HostConfig"], one["Config"]
         assert host["CapDrop"] == ["ALL"]
         added = {name.removeprefix("CAP_") for name in host["CapAdd"] or ()}
@@ -231,16 +216,16 @@ def test_containers_are_what_the_guide_says(stack: Stack, role: str) -> None:
         assert bool(host["NanoCpus"]) is (role == "replica")
         assert bool(config.get("Healthcheck")) is (role != "balancer")
         for mount in one["Mounts"]:
-            inside = mount["Source"].startswith(f"{stack.root}/") or mount["Type"] == "volume"
+            inside = mount["Source"].startswith(f"{three.root}/") or mount["Type"] == "volume"
             assert inside or (mount["Source"], mount["RW"]) == ("/bin/busybox", False), mount
         assert "docker.sock" not in json.dumps(one["Mounts"])
 
 
-def test_what_serves_has_no_rights(stack: Stack) -> None:
+def test_what_serves_has_no_rights(three: Stack) -> None:
     """Replicas, the balancer's workers and PostgreSQL: not root, and no capability at work."""
     serving = {"replica": "python", "balancer": "nginx: worker", "database": "postgres"}
     for role, command in serving.items():
-        for container in stack.containers(role):
+        for container in three.containers(role):
             listed = docker("top", container["id"], "-eo", "pid,uid,args").splitlines()[1:]
             found = [line.split(None, 2) for line in listed if is_of(line, command)]
             assert found, listed
