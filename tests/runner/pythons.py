@@ -51,7 +51,8 @@ ALLOWED = {
     "cryptography",
     "tests",
 }
-OF_CONTROLLERS = ("tests.load", "tests.hosts")  # written for their Pythons
+# Written for their Pythons.
+OF_CONTROLLERS = ("tests.load", "tests.hosts", "tests.runner", "tests.defects", "tests.mutation")
 OF_ANSIBLE = ("ansible.module_utils", f"{OURS}.module_utils", f"{OURS}.modules")
 
 COMPILE_ALL = """

@@ -118,6 +118,7 @@ def test_only_tests_of_what_hosts_have_run_on_their_pythons(tmp_path: Path) -> N
         ("d", "import ansible.errors\n", False),
         ("e", "from tests.load import wire\n", False),
         ("i", "from tests.hosts.watch import Record\n", False),
+        ("j", "from tests.runner.cases import Case\n", False),
         ("f", f"{ours}.modules import image\n", True),
         ("g", "from ansible.module_utils.basic import AnsibleModule\n", True),
         ("h", "from ansible_collections.community.crypto.plugins import x\n", False),
