@@ -101,6 +101,12 @@ def coverage(found: Path) -> Case:
     return report(Case(name, 0, problem))
 
 
+def integration() -> list[Case]:
+    """Most of these wait for an image, a limit or a timeout: the files run three at a time."""
+    side_by_side = ["-n", "3", "--dist", "loadfile"]
+    return pytest("integration", [*side_by_side, "-m", "not hosts", "tests/integration"])
+
+
 def hosts() -> list[Case]:
     """Hosts of their own do not disturb each other: the files run two at a time."""
     side_by_side = ["-n", "2", "--dist", "loadfile"]
@@ -144,7 +150,7 @@ PARTS = [
     Part(
         "integration",
         "rendering, images and the demo against real nginx, Compose and PostgreSQL",
-        lambda: pytest("integration", ["-m", "not hosts", "tests/integration"]),
+        integration,
         needs_engine=True,
     ),
     Part(
