@@ -204,6 +204,7 @@ PARTS = [
         "Molecule's scenarios on systemd hosts with an engine of their own",
         scenarios.run,
         needs_engine=True,
+        by_name=True,
         beside=True,
     ),
 ]
