@@ -13,6 +13,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import (
     StackPaths,
     read_text,
+    text_diff,
     write_text,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
@@ -52,7 +53,6 @@ _LOGROTATE = """\
 class Change:
     """What was changed, or would be; ``migration`` is whether the kernel moves connections."""
 
-    changed: bool
     migration: bool
     diff: list[dict[str, str]]
 
@@ -79,15 +79,15 @@ def prepare(paths: StackPaths, check: bool) -> Change:
     for path, text in files.items():
         before = _read(path)
         if before != text:
-            diff.append(_difference(path, before, text))
+            diff.append(text_diff(path, before, text))
             if not check:
                 _write(path, text)
     to_set = found not in ("", ON) and os.access(MIGRATION, os.W_OK)
     if to_set and not check:
         to_set = _set_migration()
     if to_set:
-        diff.append(_difference(MIGRATION, f"{found}\n", f"{ON}\n"))
-    return Change(bool(diff), found == ON or to_set, diff)
+        diff.append(text_diff(MIGRATION, f"{found}\n", f"{ON}\n"))
+    return Change(found == ON or to_set, diff)
 
 
 def _set_migration() -> bool:
@@ -115,7 +115,3 @@ def _write(path: str, text: str) -> None:
             f"{os.path.dirname(path)} cannot be made: {error.strerror}."
         ) from error
     write_text(path, text)
-
-
-def _difference(path: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": path, "after_header": path, "before": before, "after": after}

@@ -147,6 +147,11 @@ def write_json(path: str, data: Any, mode: int = 0o644) -> None:
     write_text(path, json.dumps(data, indent=2, sort_keys=True) + "\n", mode)
 
 
+def text_diff(header: str, before: str, after: str) -> dict[str, str]:
+    """What Ansible shows of a text that changes; "" is one that is not there."""
+    return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
 def replace_link(path: str, target: str) -> None:
     """Point a symbolic link elsewhere in one step. Raises LoadBalancingError if the host refuses;
     the link is then untouched.

@@ -22,7 +22,10 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     keeper_init,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
-from ansible_collections.digiz.load_balancing.plugins.module_utils.files import StackPaths
+from ansible_collections.digiz.load_balancing.plugins.module_utils.files import (
+    StackPaths,
+    text_diff,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.keeper_init import Service
 from ansible_collections.digiz.load_balancing.plugins.module_utils.loopback import get_json
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import whole
@@ -128,8 +131,8 @@ def absent(paths: StackPaths, check: bool) -> Change:
         enabled=any(service.enabled() for service in services),
         runs="".join(service.runs() for service in services),
     )
-    diff = [_texts(service.path, service.there(), "") for service in services]
-    diff.append(_texts(f"keeper of {paths.name}", before.text(), ""))
+    diff = [text_diff(service.path, service.there(), "") for service in services]
+    diff.append(text_diff(f"keeper of {paths.name}", before.text(), ""))
     if not check:
         remove(paths)
     return Change(True, "would be removed" if check else "removed", "", diff)
@@ -231,10 +234,6 @@ def _not_started(paths: StackPaths, service: Service, port: int) -> LoadBalancin
 
 def _diff(service: Service, before: Found, after: Found) -> list[dict[str, str]]:
     return [
-        _texts(service.path, before.service, after.service),
-        _texts(f"keeper of {service.paths.name}", before.text(), after.text()),
+        text_diff(service.path, before.service, after.service),
+        text_diff(f"keeper of {service.paths.name}", before.text(), after.text()),
     ]
-
-
-def _texts(header: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": header, "after_header": header, "before": before, "after": after}

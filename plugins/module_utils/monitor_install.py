@@ -32,6 +32,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import
 from ansible_collections.digiz.load_balancing.plugins.module_utils.files import (
     StackPaths,
     read_text,
+    text_diff,
     write_text,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.monitor_service import Service
@@ -124,8 +125,8 @@ def absent(paths: StackPaths, check: bool) -> Change:
     found = _files_there(paths)
     if not services and not found:
         return Change(False, "there is none", [])
-    diff = [_texts(service.path, service.there(), "") for service in services]
-    diff += [_texts(_path(paths, name), f"{name}\n", "") for name in found]
+    diff = [text_diff(service.path, service.there(), "") for service in services]
+    diff += [text_diff(_path(paths, name), f"{name}\n", "") for name in found]
     if not check:
         monitor_service.stop(paths)
         for name in found:
@@ -356,15 +357,11 @@ def _diff(
             before, after = map(monitor_config.without_secrets, (before, after))
         if "/" in file.name:
             before, after = "(secret)\n" if before else "", "(another secret)\n"
-        diff.append(_texts(_path(paths, file.name), before, after))
-    diff += [_texts(_path(paths, name), "(secret)\n", "") for name in surplus]
+        diff.append(text_diff(_path(paths, file.name), before, after))
+    diff += [text_diff(_path(paths, name), "(secret)\n", "") for name in surplus]
     for service in services:
         if due[service.name] == "install":
-            diff.append(_texts(service.path, service.there(), service.text()))
+            diff.append(text_diff(service.path, service.there(), service.text()))
         elif due[service.name]:
-            diff.append(_texts(service.name, "", f"{due[service.name]}\n"))
+            diff.append(text_diff(service.name, "", f"{due[service.name]}\n"))
     return diff
-
-
-def _texts(header: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": header, "after_header": header, "before": before, "after": after}

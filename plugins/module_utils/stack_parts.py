@@ -5,6 +5,8 @@
 """What a stack may have on its host: parts that are there only where they are wanted.
 
 A deploy asks once for all of them, so that those that are not there cost it no task of their own.
+Where the monitor lies is written here once more: what writes it there would double what the host
+has to load for this look.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def main() -> None:
         change = prepare(StackPaths(module.params["stack"]), module.check_mode)
     except LoadBalancingError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=change.changed, migration=change.migration, diff=change.diff)
+    module.exit_json(changed=bool(change.diff), migration=change.migration, diff=change.diff)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ KNOWN_SECRET = "correct-horse-battery-staple"
 THREE_PORT = 18101
 BURST = 4
 API_KEY = "Bearer lion-tamer-of-loopback"
-# For those who do not come from loopback, as the tests' traffic does.
 LIMITS: dict[str, Any] = {
     "rate_limits": [{"path": "/", "rate": "6r/m", "burst": BURST}],
     "api_key_tiers": {
@@ -61,7 +60,9 @@ def kernel() -> Iterator[None]:
 
 @pytest.fixture(name="three", scope="session")
 def three_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Three replicas of the demo, for several files: what they leave is whole, of some version."""
+    """Three replicas of the demo, for several files: what they leave is whole, of some version.
+    Limits hold for those who do not come from loopback.
+    """
     folder = tmp_path_factory.mktemp("three")
     variables = {"replicas": 3, "rollout_surge": SURGE, **LIMITS}
     with deployed("lbtest-three", THREE_PORT, folder, **variables) as stack:

@@ -96,11 +96,11 @@ def test_another_key_takes_over_without_a_new_container_and_without_a_word(three
             assert key.removeprefix("Bearer ") not in text
 
 
-def readable_texts(three: Stack) -> list[str]:
+def readable_texts(stack: Stack) -> list[str]:
     """What others than root can read of a stack: its open files, and what Docker tells."""
-    inspected = docker("inspect", *(one["id"] for one in every_container(three)))
-    log = (three.root / "logs" / "access.log").read_text(encoding="utf-8")
-    find = ["find", str(three.root), "-type", "d", "!", "-perm", "-o+x", "-prune", "-o"]
+    inspected = docker("inspect", *(one["id"] for one in every_container(stack)))
+    log = (stack.root / "logs" / "access.log").read_text(encoding="utf-8")
+    find = ["find", str(stack.root), "-type", "d", "!", "-perm", "-o+x", "-prune", "-o"]
     find += ["-type", "f", "-perm", "-o+r", "-print"]
     found = subprocess.run(find, capture_output=True, text=True, check=True).stdout.splitlines()
     texts = [Path(path).read_text(encoding="utf-8", errors="replace") for path in found]
@@ -139,12 +139,12 @@ def test_maintenance_is_for_others_until_it_is_switched_off(three: Stack) -> Non
     assert in_maintenance() is False
 
 
-def address_of_outsiders(three: Stack) -> str:
+def address_of_outsiders(stack: Stack) -> str:
     """As the balancer sees it: Docker's rules may give such a connection another one."""
     name = f"lbtest-{time.monotonic_ns()}"
     ask("/", **{"User-Agent": name})
     for _attempt in range(100):
-        for line in (three.root / "logs" / "access.log").read_text(encoding="utf-8").splitlines():
+        for line in (stack.root / "logs" / "access.log").read_text(encoding="utf-8").splitlines():
             if name in line:
                 return str(json.loads(line)["client"])
         time.sleep(0.1)
@@ -176,9 +176,9 @@ def in_maintenance(retry_after: str = "300") -> bool:
     return True
 
 
-def every_container(three: Stack) -> list[dict[str, Any]]:
+def every_container(stack: Stack) -> list[dict[str, Any]]:
     roles = ("replica", "balancer", "database")
-    return [one for role in roles for one in three.containers(role)]
+    return [one for role in roles for one in stack.containers(role)]
 
 
 CAPABILITIES = {

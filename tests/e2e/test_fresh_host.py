@@ -306,10 +306,10 @@ def test_debian_12_from_nothing(fresh: Fresh) -> None:
 
 @pytest.mark.parametrize("fresh", ["trixie"], indirect=True)
 def test_debian_13_with_an_archive_of_images(fresh: Fresh, tmp_path: Path) -> None:
-    """The deploy with images out of an archive, and a run that changes nothing; then
-    ansible-playbook literally as in the README, the timer that scales, repairs, and a restart of
-    the host. What a check leaves there is seen by Molecule's scenario air_gapped.
+    """The same with images out of an archive; then ansible-playbook literally as in the README, the
+    timer that scales, repairs, and a restart of the host.
     """
+    check_changes_nothing(fresh)
     archive = tmp_path / "images.tar"
     subprocess.run(["docker", "save", "-o", str(archive), *IMAGES], check=True, timeout=120)
     _copy(archive, fresh.host, ARCHIVE)

@@ -17,12 +17,10 @@ from tests.e2e.stack import Stack, assert_nothing_failed, kill
 KILLS = 10
 SEED = 20_251
 REPLICAS = 3
-# Short streams, and no more clients than are needed to have requests under way at any moment: here
-# it is the number of rolls that counts, and each one waits for its streams.
+# Short streams: here it is the number of rolls that counts, and each one waits for its streams.
 TRAFFIC: dict[str, Any] = {
-    "closed": 10,
+    "closed": 20,
     "think_time": 0.05,
-    "open_rate": 25.0,
     "idle": 0,
     "sse": 2,
     "stream_tokens": 15,

@@ -56,11 +56,11 @@ def paths_of(change: Change) -> list[str]:
 
 def test_a_host_is_prepared_once(etc: Etc) -> None:
     change = prepare(PATHS, check=False)
-    assert (change.changed, change.migration) == (True, True)
+    assert change.migration is True
     assert paths_of(change) == [str(etc.rules), str(etc.setting), str(etc.kernel)]
     assert etc.texts() == ["1\n", "net.ipv4.tcp_migrate_req = 1\n", logrotate_text(PATHS)]
     assert {path.stat().st_mode & 0o777 for path in (etc.setting, etc.rules)} == {0o644}
-    assert prepare(PATHS, check=False) == Change(False, True, [])
+    assert prepare(PATHS, check=False) == Change(True, [])
 
 
 def test_a_check_says_the_same_and_changes_nothing(etc: Etc) -> None:
@@ -81,7 +81,7 @@ def test_a_kernel_that_refuses_is_told(etc: Etc, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(balancer_host, "_set_migration", lambda: False)
     change = prepare(PATHS, check=False)
     assert (change.migration, paths_of(change)) == (False, [str(etc.rules), str(etc.setting)])
-    assert prepare(PATHS, check=False) == Change(False, False, [])
+    assert prepare(PATHS, check=False) == Change(False, [])
 
 
 def test_what_cannot_be_written_is_no_setting(etc: Etc, tmp_path: Path) -> None:
