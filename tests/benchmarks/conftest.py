@@ -2,19 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A benchmark's table is shown whether it passes or not, without `-s`. What its stacks set in the
-machine's kernel is put back, as after the other tests of whole stacks.
-"""
+"""A benchmark's table is shown whether it passes or not, without `-s`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-
-from tests.e2e.conftest import kernel
-
-__all__ = ["Show", "kernel", "show"]
 
 Show = Callable[[str], None]
 

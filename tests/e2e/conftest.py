@@ -9,7 +9,6 @@ rows of the fault matrix share one stack and are one table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from tests.e2e.fault_table import FILE, TABLE
 from tests.e2e.stack import SURGE, Stack, deployed
 
 PARTS = {"hosts", "rollout", "failures", "faults", "awx", "life", "benchmark"}
-MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
-SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
 KNOWN_SECRET = "correct-horse-battery-staple"
 THREE_PORT = 18101
 BURST = 4
@@ -44,18 +41,6 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     ]
     if lost:
         raise pytest.UsageError(f"a marker out of {sorted(PARTS)} is missing: {', '.join(lost)}")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def kernel() -> Iterator[None]:
-    """What the playbooks set in this machine's kernel is put back at the end."""
-    before = MIGRATION.read_text(encoding="ascii") if MIGRATION.exists() else ""
-    there = SETTING.exists()
-    yield
-    if before:
-        MIGRATION.write_text(before, encoding="ascii")
-    if not there:
-        SETTING.unlink(missing_ok=True)
 
 
 @pytest.fixture(name="three", scope="session")

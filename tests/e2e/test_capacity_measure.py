@@ -38,7 +38,7 @@ AT_ONCE = 200  # by Little's law
 STEP = re.compile(r"(\d+) at once: p95 ([\d.]+) s, (\d+) of (\d+) failed, [\d.]+/s")
 AGENT = "digiz-load-balancing-measure"
 
-pytestmark = pytest.mark.rollout
+pytestmark = [pytest.mark.rollout, pytest.mark.alone]
 
 
 @pytest.fixture(name="stack", scope="module")

@@ -32,7 +32,7 @@ TOO_WIDE = """() => [...document.querySelectorAll('body *')]
 
 Facts = frozenset[tuple[Any, ...]]
 
-pytestmark = pytest.mark.rollout
+pytestmark = [pytest.mark.rollout, pytest.mark.alone]
 
 
 def told(status: Mapping[str, Any]) -> Facts:

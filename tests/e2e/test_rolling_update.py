@@ -19,7 +19,7 @@ from tests.load.result import Result
 REQUESTS = 50_000
 REPLICAS = 3
 
-pytestmark = pytest.mark.rollout
+pytestmark = [pytest.mark.rollout, pytest.mark.alone]
 
 
 def test_rolling_update_loses_nothing(three: Stack) -> None:

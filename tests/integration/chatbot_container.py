@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -62,6 +64,15 @@ class Container:
         """The address on the test's network."""
         place = f'{{{{(index .NetworkSettings.Networks "{PREFIX}").IPAddress}}}}'
         return docker("inspect", "--format", place, self.name)
+
+    def catches(self, number: signal.Signals) -> bool:
+        """Whether its process 1 is Python and handles the signal, as the kernel sees it."""
+        process = Path("/proc") / docker("inspect", "--format", "{{.State.Pid}}", self.name)
+        if not process.joinpath("exe").readlink().name.startswith("python"):
+            return False  # still the runtime's own
+        status = process.joinpath("status").read_text(encoding="ascii")
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (number - 1) & 1)
 
     def exit_status(self) -> int:
         """Wait for the end."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import threading
 import time
@@ -269,7 +270,7 @@ def test_a_stop_waits_no_longer_than_told(start: StartApp) -> None:
 def test_a_stop_right_after_the_start_is_heard(app: App) -> None:
     docker("stop", app.name)
     docker("start", app.name)
-    time.sleep(0.1)  # Python runs, the application is still being loaded
+    wait_for(lambda: app.catches(signal.SIGTERM))  # which it does before it loads the application
     docker("stop", "--time=10", app.name)
     assert app.exit_status() == 0  # by itself, not by SIGKILL
 

@@ -23,6 +23,8 @@ from aiohttp import ClientSession, WSMsgType, web
 
 from tests.integration.nginx_live import Balancer, need_image
 
+pytestmark = pytest.mark.alone
+
 STREAMS = 24  # at least 20 of each kind, eight at a time
 AT_A_TIME = 8
 EVENTS = 100

@@ -16,7 +16,7 @@ from tests.defects.trial import rehearse
 from tests.mutation.trial import check as mutation
 from tests.runner import artifact, core219, pythons, scenarios
 from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
-from tests.runner.suite import pytest
+from tests.runner.suite import pytest, side_by_side
 
 LINES_WANTED = 95.0
 """Per cent of the lines of plugins/ that the unit tests have to run."""
@@ -102,15 +102,19 @@ def coverage(found: Path) -> Case:
 
 
 def integration() -> list[Case]:
-    """Most of these wait for an image, a limit or a timeout: the files run three at a time."""
-    side_by_side = ["-n", "3", "--dist", "loadfile"]
-    return pytest("integration", [*side_by_side, "-m", "not hosts", "tests/integration"])
+    """Most of these wait for an image, a limit or a timeout."""
+    return side_by_side("integration", 3, "not hosts", ["tests/integration"])
+
+
+def rollout() -> list[Case]:
+    """What keeps a rolling update waiting is its streams: there is room for another stack."""
+    return side_by_side("rollout", 2, "rollout", ["tests/e2e"])
 
 
 def hosts() -> list[Case]:
     """Hosts of their own do not disturb each other: the files run two at a time."""
-    side_by_side = ["-n", "2", "--dist", "loadfile"]
-    return pytest("hosts", [*side_by_side, "-m", "hosts", "tests/integration", "tests/e2e"])
+    beside = ["-n", "2", "--dist", "loadfile"]
+    return pytest("hosts", [*beside, "-m", "hosts", "tests/integration", "tests/e2e"])
 
 
 PARTS = [
@@ -156,7 +160,7 @@ PARTS = [
     Part(
         "rollout",
         "rolling updates and scaling under traffic, on this machine",
-        lambda: pytest("rollout", ["-m", "rollout", "tests/e2e"]),
+        rollout,
         needs_engine=True,
     ),
     Part(

@@ -39,3 +39,14 @@ def pytest(
         why = "no test was found" if done.returncode == NO_TESTS else f"status {done.returncode}"
         cases.append(Case(f"{name}::pytest", time.monotonic() - start, f"pytest failed: {why}"))
     return cases
+
+
+def side_by_side(name: str, processes: int, marks: str, folders: Sequence[str]) -> list[Case]:
+    """Tests that count share the machine: their files run beside each other, those of a group of
+    xdist's in one process. Then, one by one, those that measure times: they are marked ``alone``.
+    """
+    beside = ["-n", str(processes), "--dist", "loadgroup", "-m", f"{marks} and not alone"]
+    return [
+        *pytest(name, [*beside, *folders]),
+        *pytest(f"{name}-alone", ["-m", f"{marks} and alone", *folders]),
+    ]

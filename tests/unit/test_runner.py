@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import artifact, cases, core219, environments, parts, pythons
+from tests.runner import artifact, cases, core219, environments, parts, pythons, suite
 from tests.runner.__main__ import arguments
 from tools import docs, install_collections
 
@@ -35,6 +35,30 @@ def test_counts_come_out_of_junit(tmp_path: Path) -> None:
     assert found[0] == cases.Case("a::passed", 1.5)
     assert [case.problem for case in found] == ["", "1 != 2\n…", "teardown", ""]
     assert cases.tally(found) == cases.Tally(passed=1, failed=2, skipped=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("works@three", "works"), ("works[a@b]@file", "works[a@b]"), ("works[a@b]", "works[a@b]")],
+)
+def test_the_group_is_no_part_of_the_name(tmp_path: Path, name: str, told: str) -> None:
+    text = f'<testsuite><testcase classname="a" name="{name}" time="1"/></testsuite>'
+    (tmp_path / "a.xml").write_text(text, encoding="utf-8")
+    assert [case.name for case in cases.read_junit(tmp_path / "a.xml")] == [f"a::{told}"]
+
+
+def test_what_measures_times_runs_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, list[str]] = {}
+
+    def run(name: str, arguments: list[str]) -> list[cases.Case]:
+        called[name] = arguments
+        return [cases.Case(name, 0)]
+
+    monkeypatch.setattr(suite, "pytest", run)
+    found = suite.side_by_side("rollout", 2, "rollout", ["tests/e2e"])
+    assert [case.name for case in found] == ["rollout", "rollout-alone"]
+    assert "rollout and not alone" in called["rollout"]
+    assert called["rollout-alone"] == ["-m", "rollout and alone", "tests/e2e"]
 
 
 @pytest.mark.parametrize(
