@@ -112,6 +112,7 @@ def test_the_page_follows_a_rolling_update(three: Stack) -> None:
     url = f"http://127.0.0.1:{three.keeper_port}/"
     version = three.other_version()
     light: dict[str, Any] = {"closed": 10, "think_time": 0.05, "sse": 2, "websockets": 2}
+    light |= {"stream_tokens": 20, "ws_life": 4.0}  # or the roll waits for them
     with browser() as chromium, three.traffic(**light) as traffic:
         screen = opened(chromium, url, SCREEN)
         phone = opened(chromium, url, PHONE, color_scheme="dark")

@@ -30,7 +30,7 @@ else:
     print("open")
 """
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 
 
 def host_addresses() -> list[str]:

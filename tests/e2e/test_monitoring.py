@@ -25,7 +25,7 @@ from tests.e2e import faults
 from tests.e2e.stack import Stack, deployed
 from tests.integration.monitor_ends import Receiver
 
-NAME, PORT, RESTART_AFTER = "lbtest-watch", 18109, 45
+NAME, PORT, RESTART_AFTER = "lbtest-alerts", 18109, 45
 LIGHT = {"closed": 10, "think_time": 0.05, "sse": 2, "websockets": 0}
 WITHOUT_DATA = ("certificate_expiry",)
 """Parts of queries about what this stack does not have."""
@@ -73,7 +73,7 @@ def watched_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watche
         "alert_replica_seconds": 3,
     }
     try:
-        with deployed(NAME, PORT, tmp_path_factory.mktemp("watch"), **variables) as stack:
+        with deployed(NAME, PORT, tmp_path_factory.mktemp("alerts"), **variables) as stack:
             yield Watched(stack, receiver)
     finally:
         receiver.close()

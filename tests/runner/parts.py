@@ -112,8 +112,8 @@ def rollout() -> list[Case]:
 
 
 def hosts() -> list[Case]:
-    """Hosts of their own do not disturb each other: the files run two at a time."""
-    beside = ["-n", "2", "--dist", "loadfile"]
+    """Hosts of their own do not disturb each other: two are up at a time."""
+    beside = ["-n", "2", "--dist", "loadgroup"]
     return pytest("hosts", [*beside, "-m", "hosts", "tests/integration", "tests/e2e"])
 
 
@@ -172,7 +172,7 @@ PARTS = [
     Part(
         "faults",
         "the fault matrix: replicas, balancer, keeper, engine, database and disk, under traffic",
-        lambda: pytest("faults", ["-m", "faults", "tests/e2e"]),
+        lambda: side_by_side("faults", 2, "faults", ["tests/e2e"]),
         needs_engine=True,
     ),
     Part(
