@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from tests.distribution import Distribution
 
 ROOT = Path(__file__).resolve().parent.parent
 TREES = [str(ROOT / "collections"), str(ROOT / ".venv" / "collections")]
@@ -26,8 +27,6 @@ TREES = [str(ROOT / "collections"), str(ROOT / ".venv" / "collections")]
 sys.path[:0] = [tree for tree in TREES if tree not in sys.path]
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
 
-SHARED = {"three", "faulty"}  # the stacks of several files
-RELEASES = ("bookworm", "trixie")  # hosts that one file has in turn
 MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
 BEFORE = pytest.StashKey[tuple[str, bool]]()
@@ -56,17 +55,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         SETTING.unlink(missing_ok=True)
 
 
-def group_of(item: pytest.Item) -> str:
-    """A stack that several files share, else the file, with the release of its host."""
-    stacks = SHARED.intersection(getattr(item, "fixturenames", ()))
-    if stacks:
-        return min(stacks)
-    params = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return "_".join([item.path.stem, *(value for value in params if value in RELEASES)])
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """With ``--dist loadgroup`` one process has all tests of a group."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Distribution | None:
+    """With ``--dist loadfile`` what belongs together stays together."""
+    return Distribution(config, log) if config.getoption("dist") == "loadfile" else None

@@ -132,17 +132,14 @@ def tally(cases: Iterable[Case]) -> Tally:
 
 
 def read_junit(path: Path) -> list[Case]:
-    """The cases of a JUnit file. A test that passed and whose teardown failed counts as failed.
-    The name of a test that has a group is without what xdist adds to it, ``@group``.
-    """
+    """The cases of a JUnit file. A test that passed and whose teardown failed counts as failed."""
     cases = []
     for node in ET.parse(path).getroot().iter("testcase"):
         bad = node.find("failure") if node.find("failure") is not None else node.find("error")
         skip = node.find("skipped")
-        name = re.sub(r"@\w+$", "", node.get("name", ""))
         cases.append(
             Case(
-                f"{node.get('classname', '')}::{name}",
+                f"{node.get('classname', '')}::{node.get('name', '')}",
                 float(node.get("time", "0")),
                 "" if bad is None else _problem(bad),
                 "" if skip is None else skip.get("message", "") or "skipped",

@@ -113,7 +113,7 @@ def rollout() -> list[Case]:
 
 def hosts() -> list[Case]:
     """Hosts of their own do not disturb each other: two are up at a time."""
-    beside = ["-n", "2", "--dist", "loadgroup"]
+    beside = ["-n", "2", "--dist", "loadfile"]
     return pytest("hosts", [*beside, "-m", "hosts", "tests/integration", "tests/e2e"])
 
 

@@ -42,10 +42,11 @@ def pytest(
 
 
 def side_by_side(name: str, processes: int, marks: str, folders: Sequence[str]) -> list[Case]:
-    """Tests that count share the machine: their files run beside each other, those of a group of
-    xdist's in one process. Then, one by one, those that measure times: they are marked ``alone``.
+    """Tests that count share the machine: their files run beside each other, as far as
+    tests/distribution.py lets them. Then, one by one, those that measure times: they are marked
+    ``alone``.
     """
-    beside = ["-n", str(processes), "--dist", "loadgroup", "-m", f"{marks} and not alone"]
+    beside = ["-n", str(processes), "--dist", "loadfile", "-m", f"{marks} and not alone"]
     return [
         *pytest(name, [*beside, *folders]),
         *pytest(f"{name}-alone", ["-m", f"{marks} and alone", *folders]),

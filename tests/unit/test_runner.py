@@ -37,16 +37,6 @@ def test_counts_come_out_of_junit(tmp_path: Path) -> None:
     assert cases.tally(found) == cases.Tally(passed=1, failed=2, skipped=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [("works@three", "works"), ("works[a@b]@file", "works[a@b]"), ("works[a@b]", "works[a@b]")],
-)
-def test_the_group_is_no_part_of_the_name(tmp_path: Path, name: str, told: str) -> None:
-    text = f'<testsuite><testcase classname="a" name="{name}" time="1"/></testsuite>'
-    (tmp_path / "a.xml").write_text(text, encoding="utf-8")
-    assert [case.name for case in cases.read_junit(tmp_path / "a.xml")] == [f"a::{told}"]
-
-
 def test_what_measures_times_runs_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, list[str]] = {}
 
