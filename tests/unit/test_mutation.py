@@ -80,6 +80,8 @@ def test_bigger():
     assert bigger(1, 2) == bigger(2, 1) == 2
 """
 
+COPIED = ("tests/conftest.py", "tests/distribution.py", "tests/mutation/order.py")
+
 
 @pytest.fixture(name="checkout")
 def checkout_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -90,9 +92,8 @@ def checkout_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     files = {
         "plugins/module_utils/bigger.py": CODE,
         "tests/__init__.py": "",
-        "tests/conftest.py": (ROOT / "tests/conftest.py").read_text(encoding="utf-8"),
+        **{name: (ROOT / name).read_text(encoding="utf-8") for name in COPIED},
         "tests/mutation/__init__.py": "",
-        "tests/mutation/order.py": (ROOT / "tests/mutation/order.py").read_text(encoding="utf-8"),
         "tests/unit/__init__.py": "",
         "tests/unit/test_bigger.py": TEST,
         "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
