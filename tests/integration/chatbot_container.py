@@ -13,10 +13,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
+
+from tests.integration.process_one import hears
 
 APP_IMAGE = os.environ.get("LB_TEST_APP_IMAGE", "digiz/chatbot:1")
 POSTGRES_IMAGE = os.environ.get("LB_TEST_POSTGRES_IMAGE", "digiz/postgres:17")
@@ -65,14 +66,9 @@ class Container:
         place = f'{{{{(index .NetworkSettings.Networks "{PREFIX}").IPAddress}}}}'
         return docker("inspect", "--format", place, self.name)
 
-    def catches(self, number: signal.Signals) -> bool:
-        """Whether its process 1 is Python and handles the signal, as the kernel sees it."""
-        process = Path("/proc") / docker("inspect", "--format", "{{.State.Pid}}", self.name)
-        if not process.joinpath("exe").readlink().name.startswith("python"):
-            return False  # still the runtime's own
-        status = process.joinpath("status").read_text(encoding="ascii")
-        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-        return bool(caught >> (number - 1) & 1)
+    def hears(self, number: signal.Signals) -> bool:
+        """Whether a signal would reach its process 1."""
+        return hears(int(docker("inspect", "--format", "{{.State.Pid}}", self.name)), number)
 
     def exit_status(self) -> int:
         """Wait for the end."""

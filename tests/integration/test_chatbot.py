@@ -270,7 +270,7 @@ def test_a_stop_waits_no_longer_than_told(start: StartApp) -> None:
 def test_a_stop_right_after_the_start_is_heard(app: App) -> None:
     docker("stop", app.name)
     docker("start", app.name)
-    wait_for(lambda: app.catches(signal.SIGTERM))  # which it does before it loads the application
+    wait_for(lambda: app.hears(signal.SIGTERM))  # which it does before it loads the application
     docker("stop", "--time=10", app.name)
     assert app.exit_status() == 0  # by itself, not by SIGKILL
 

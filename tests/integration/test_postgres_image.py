@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.integration.process_one import hears
 
 IMAGE = os.environ.get("LB_TEST_POSTGRES_IMAGE", "digiz/postgres:17")
 PASSWORD = 'it\'s "a" secret'
@@ -56,6 +59,14 @@ class Database:
             *options,
             IMAGE,
         )
+
+    def wait_until_it_hears(self) -> None:
+        """Until docker-init waits for signals; what it runs comes after that."""
+        pid = int(docker("inspect", "--format", "{{.State.Pid}}", self.name))
+        end = time.monotonic() + 30
+        while not hears(pid, signal.SIGTERM):
+            assert time.monotonic() < end, docker("logs", self.name)
+            time.sleep(0.001)
 
     def wait(self) -> None:
         end = time.monotonic() + 60
@@ -153,10 +164,11 @@ def test_a_first_start_that_was_killed_begins_again(database: Database, seconds:
 def test_a_stop_during_the_first_start_is_obeyed(database: Database) -> None:
     for seconds in (0.0, 0.02, 0.05, 0.1, 0.2, 0.5):
         database.start()
+        database.wait_until_it_hears()
         time.sleep(seconds)
         docker("stop", "--time", "30", database.name)
         status = docker("inspect", "--format", "{{.State.ExitCode}}", database.name)
-        assert status != KILLED, f"a stop {seconds} s after the start was not heard"
+        assert status != KILLED, f"a stop {seconds} s after that was not heard"
         database.remove()
 
 
