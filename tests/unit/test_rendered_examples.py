@@ -16,19 +16,24 @@ import pytest
 from tests.unit.balancer_inputs import VALID
 from tests.unit.rendered_examples import EXAMPLES, FOLDER, texts
 
-PRESENT = texts()
 
-
-@pytest.mark.parametrize("name", PRESENT)
-def test_the_file_is_what_is_rendered(name: str) -> None:
-    path = FOLDER / name
+@pytest.fixture(name="rendered")
+def rendered_fixture() -> dict[str, str]:
+    """What the code makes of the examples now; written, where that is wanted."""
+    now = texts()
     if os.environ.get("TEST_WRITE") == "rendered":
-        path.write_text(PRESENT[name], encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == PRESENT[name]
+        for name, text in now.items():
+            FOLDER.joinpath(name).write_text(text, encoding="utf-8")
+    return now
 
 
-def test_there_is_no_file_too_many() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(PRESENT)
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.iterdir()))
+def test_the_file_is_what_is_rendered(rendered: dict[str, str], name: str) -> None:
+    assert rendered[name] == (FOLDER / name).read_text(encoding="utf-8")
+
+
+def test_there_is_a_file_for_each(rendered: dict[str, str]) -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(rendered)
 
 
 def test_between_them_the_examples_give_every_key() -> None:
