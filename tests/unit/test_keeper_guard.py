@@ -301,7 +301,7 @@ def test_the_program_guards_the_keeper_of_its_stack(tmp_path: Path) -> None:
     silence = round(keeper_guard.Patience.silence * 1_000_000)
     with subprocess.Popen(command, env=environment) as guard:
         try:
-            wait_for(lambda: log.exists() and log.stat().st_size > 0)
+            wait_for(lambda: log.exists() and log.read_text(encoding="utf-8").endswith("\n"))
             assert log.read_text(encoding="utf-8") == f"['--stack', 'shop'] {silence}\n"
             other = subprocess.run(
                 command, env=environment, capture_output=True, text=True, check=False
