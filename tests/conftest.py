@@ -8,7 +8,7 @@ Tests import from ``ansible_collections.digiz.load_balancing.plugins``. The fold
 holds a link of that name to the checkout; ``.venv/collections`` holds the collections that we
 depend on. Both are plain namespace packages, so the two trees merge.
 
-Put back what playbooks set in this machine's kernel. Keep together what shares a stack.
+Tests that share a stack are kept together: see tests/distribution.py.
 """
 
 from __future__ import annotations
@@ -26,33 +26,6 @@ TREES = [str(ROOT / "collections"), str(ROOT / ".venv" / "collections")]
 
 sys.path[:0] = [tree for tree in TREES if tree not in sys.path]
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-
-MIGRATION = Path("/proc/sys/net/ipv4/tcp_migrate_req")
-SETTING = Path("/etc/sysctl.d/60-digiz-load-balancing.conf")
-BEFORE = pytest.StashKey[tuple[str, bool]]()
-
-
-def kernel() -> tuple[str, bool]:
-    """What a playbook that deploys sets: a value, and whether there is the file that keeps it."""
-    value = MIGRATION.read_text(encoding="ascii") if MIGRATION.exists() else ""
-    return value, SETTING.exists()
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remember it, once for all workers of xdist."""
-    if not hasattr(session.config, "workerinput"):
-        session.config.stash[BEFORE] = kernel()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Put it back when no worker needs it any more."""
-    now = kernel()
-    value, there = session.config.stash.get(BEFORE, now)
-    if value != now[0]:
-        MIGRATION.write_text(value, encoding="ascii")
-    if not there:
-        SETTING.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.kernel import pytest_sessionfinish, pytest_sessionstart
+
+__all__ = ["Show", "pytest_sessionfinish", "pytest_sessionstart", "show"]
+
 Show = Callable[[str], None]
 
 

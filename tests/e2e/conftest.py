@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.fault_table import FILE, TABLE
+from tests.e2e.kernel import pytest_sessionfinish, pytest_sessionstart
 from tests.e2e.stack import SURGE, Stack, deployed
+
+__all__ = ["pytest_sessionfinish", "pytest_sessionstart"]  # hooks of this conftest.py, too
 
 PARTS = {"hosts", "rollout", "failures", "faults", "awx", "life", "benchmark"}
 KNOWN_SECRET = "correct-horse-battery-staple"
