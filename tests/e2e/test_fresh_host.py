@@ -28,6 +28,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.e2e.steps import assert_calm
 from tests.hosts import Host, running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -64,7 +65,7 @@ SCALES = {"replicas": "auto", "scale_auto": True, "scale_auto_interval": 60}
 BOUNDS = {"scale_min_replicas": 3, "scale_max_replicas": 3}
 FIRED_AFTER = 120.0  # seconds, of which the interval takes half
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.longest]
 
 
 @dataclass
@@ -150,6 +151,7 @@ def check_changes_nothing(fresh: Fresh) -> None:
     """deploy.sh --check as the first command ever on the host, then again, looked at closely."""
     before = fresh.packages()
     said = fresh.deploy("--check")
+    assert_calm(said.partition("\nPLAY [")[0])
     assert changed(said) > 0, "it does not say what it would do"
     # What .venv is made with is all that is new.
     after = fresh.packages()

@@ -16,7 +16,7 @@ from tests.defects.trial import rehearse
 from tests.mutation.trial import check as mutation
 from tests.runner import artifact, core219, pythons, scenarios
 from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
-from tests.runner.suite import pytest, side_by_side
+from tests.runner.suite import parallel, pytest, side_by_side
 
 LINES_WANTED = 95.0
 """Per cent of the lines of plugins/ that the unit tests have to run."""
@@ -116,8 +116,7 @@ def rollout() -> list[Case]:
 
 def hosts() -> list[Case]:
     """Hosts of their own do not disturb each other: two are up at a time."""
-    beside = ["-n", "2", "--dist", "loadfile"]
-    return pytest("hosts", [*beside, "-m", "hosts", "tests/integration", "tests/e2e"])
+    return pytest("hosts", parallel(2, "hosts", ["tests/integration", "tests/e2e"]))
 
 
 PARTS = [
@@ -169,7 +168,7 @@ PARTS = [
     Part(
         "failures",
         "deploys that must fail, or are killed, under traffic",
-        lambda: pytest("failures", ["-m", "failures", "tests/e2e"]),
+        lambda: pytest("failures", parallel(2, "failures", ["tests/e2e"])),
         needs_engine=True,
     ),
     Part(

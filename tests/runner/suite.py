@@ -41,13 +41,19 @@ def pytest(
     return cases
 
 
-def side_by_side(name: str, processes: int, marks: str, folders: Sequence[str]) -> list[Case]:
-    """Tests that count share the machine: their files run beside each other, as far as
-    tests/distribution.py lets them. Then, one by one, those that measure times: they are marked
-    ``alone``.
+def parallel(processes: int, marks: str, folders: Sequence[str]) -> list[str]:
+    """pytest's arguments for files that run beside each other, as far as tests/distribution.py lets
+    them, in the order in which their tests are collected.
     """
-    beside = ["-n", str(processes), "--dist", "loadfile", "-m", f"{marks} and not alone"]
+    order = ["--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", str(processes), *order, "-m", marks, *folders]
+
+
+def side_by_side(name: str, processes: int, marks: str, folders: Sequence[str]) -> list[Case]:
+    """Tests that count share the machine, see :func:`parallel`. Then those that measure times run
+    one by one: they are marked ``alone``.
+    """
     return [
-        *pytest(name, [*beside, *folders]),
+        *pytest(name, parallel(processes, f"{marks} and not alone", folders)),
         *pytest(f"{name}-alone", ["-m", f"{marks} and alone", *folders]),
     ]
