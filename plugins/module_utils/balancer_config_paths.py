@@ -69,7 +69,7 @@ def locations(spec: BalancerSpec) -> tuple[Directive, ...]:
             "location",
             *words,
             children=[
-                *_rule(suffixes.get(treatment, "")),
+                *_rule(suffixes.get(treatment)),
                 _detour(treatment),
                 *_ordinary(treatment),
             ],
@@ -114,7 +114,7 @@ def _named(treatment: Treatment, suffix: str) -> list[Directive]:
     ]
 
 
-def _rule(suffix: str) -> list[Directive]:
+def _rule(suffix: str | None) -> list[Directive]:
     return [simple("set", _RULE, suffix)] if suffix else []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.edge_clients import check_proxies
@@ -27,6 +28,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_keys im
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_limits import (
     DEFAULT_CONNECTIONS,
     DEFAULT_LIMITS,
+    NO_LIMITS,
     RateLimits,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import (
@@ -127,13 +129,13 @@ class BalancerSpec:
                 checked["status_port"],
                 "another port than balancer_http_port",
             )
-        check_proxies(checked.get("trusted_proxies", ()), checked.get("proxy_protocol", False))
         checked["limits"] = _limits(values, str(checked.get("health_path", cls.health_path)))
         checked["paths"] = parse_paths(values)
         checked["sticky"] = Sticky.parse(values)
         checked["tls"] = Tls.parse(values)
         checked["hardening"] = Hardening.parse(values)
         spec = cls(**checked)
+        check_proxies(spec.trusted_proxies, spec.proxy_protocol)
         for key in ("http_port", "status_port") if spec.tls else ():
             if spec.https_port == getattr(spec, key):
                 allowed = f"another port than {_front(key)}"
@@ -188,12 +190,11 @@ def _limits(values: dict[str, Any], health_path: str) -> RateLimits:
         KeyLimits.parse(
             values.get("api_key_header", DEFAULT_HEADER),
             values.get("api_key_tiers", {}),
-            values.get("api_keys_file", ""),
+            values.get("api_keys_file"),
         ),
     )
-    if truth(values.get("rate_limits_enabled", True), "rate_limits_enabled"):
-        return limits
-    return RateLimits((), connections=0)
+    enabled = truth(values.get("rate_limits_enabled", True), "rate_limits_enabled")
+    return limits if enabled else NO_LIMITS
 
 
 def _stack_name(value: object, where: str) -> str:
@@ -230,28 +231,26 @@ def _paths(value: object, where: str) -> tuple[str, ...]:
     return tuple(sorted({path(one, f"{where}[{index}]") for index, one in enumerate(listed)}))
 
 
-def _number(low: int, high: int) -> Callable[[object, str], int]:
-    return lambda value, where: whole(value, where, low, high)
-
-
+_port = partial(whole, low=1, high=_LAST_PORT)
+_seconds = partial(whole, low=1, high=_DAY)
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "stack_name": _stack_name,
-    "http_port": _number(1, _LAST_PORT),
-    "status_port": _number(1, _LAST_PORT),
+    "http_port": _port,
+    "status_port": _port,
     "server_names": _server_names,
     "ipv6": truth,
     "health_path": path,
     "trusted_proxies": networks,
-    "keepalive_timeout": _number(1, _DAY),
-    "keepalive_min_timeout": _number(0, _DAY),
-    "upstream_keepalive": _number(0, 10_000),
-    "upstream_keepalive_timeout": _number(1, _DAY),
-    "drain_timeout": _number(1, _DAY),
+    "keepalive_timeout": _seconds,
+    "keepalive_min_timeout": partial(whole, low=0, high=_DAY),
+    "upstream_keepalive": partial(whole, low=0, high=10_000),
+    "upstream_keepalive_timeout": _seconds,
+    "drain_timeout": _seconds,
     "body_size": size,
-    "read_timeout": _number(1, _DAY),
+    "read_timeout": _seconds,
     "stream_paths": _paths,
     "api_paths": _paths,
     "readable_log": truth,
-    "https_port": _number(1, _LAST_PORT),
+    "https_port": _port,
     "proxy_protocol": truth,
 }

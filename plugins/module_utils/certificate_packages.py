@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils import apt, programs
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
@@ -17,20 +18,20 @@ _FIND_TIMEOUT = 30
 _INSTALL_TIMEOUT = 600
 
 
-def missing() -> bool:
-    """Whether the Python that runs the modules does not find cryptography; asked of a new process,
-    which sees what was installed meanwhile.
+def missing() -> list[str]:
+    """The package, where the Python that runs the modules does not find cryptography; asked of a
+    new process, which sees what was installed meanwhile.
     """
     command = [sys.executable, "-c", _FIND]
     said = programs.run(command, "looking for Python's cryptography", _FIND_TIMEOUT)
-    return said.strip() != "True"
+    return [] if said.strip() == "True" else [PACKAGE]
 
 
-def install() -> None:
-    """Install it. Raises LoadBalancingError, with apt's last lines, if it cannot be had."""
+def install(packages: Sequence[str]) -> None:
+    """Install these. Raises LoadBalancingError, with apt's last lines, if it cannot be had."""
     complaint = apt.update(_INSTALL_TIMEOUT)
     try:
-        apt.install([PACKAGE], _INSTALL_TIMEOUT, complaint)
+        apt.install(packages, _INSTALL_TIMEOUT, complaint)
         if missing():
             raise LoadBalancingError(f"It is installed, and yet {sys.executable} finds none.")
     except LoadBalancingError as error:

@@ -28,8 +28,8 @@ WIDTH = 100
 LONGEST_WORD = 4000
 
 _FORBIDDEN_IN_PLAIN = "$;{}"
-_BARE = re.compile(r"[A-Za-z0-9_./:@%+,=~^*()|?<>!&\[\]-]+")
-_BARE_EXPRESSION = re.compile(r"[A-Za-z0-9_./:@%+,=~^*()|?<>!&\[\]$-]+")
+# A plain word with $ never gets as far as here.
+_BARE = re.compile(r"[A-Za-z0-9_./:@%+,=~^*()|?<>!&\[\]$-]+")
 
 
 class Expr(str):
@@ -75,16 +75,15 @@ def quote(word: str) -> str:
     the first, and no value of ours needs the others), or if any word holds a control character,
     another character that can't be seen, or is too long for nginx.
     """
-    expression = isinstance(word, Expr)
     refuse_unprintable(word)
-    if not expression:
+    if not isinstance(word, Expr):
         for character in _FORBIDDEN_IN_PLAIN:
             if character in word:
                 raise LoadBalancingError(
                     f"{_shown(word)} is not allowed in an nginx configuration: it contains"
                     f" {character!r}. Use a value without {' '.join(_FORBIDDEN_IN_PLAIN)}."
                 )
-    if (_BARE_EXPRESSION if expression else _BARE).fullmatch(word):
+    if _BARE.fullmatch(word):
         return word
     escaped = word.replace("\\", "\\\\")
     if '"' in word and "'" not in word:

@@ -293,6 +293,9 @@ class RateLimits:
         return keys
 
 
+NO_LIMITS = RateLimits((), connections=0)
+
+
 def _clients() -> Directive:
     """The map from an address to what it is counted by. One with a dot is IPv4, also in IPv6."""
     whole_address = Expr("$binary_remote_addr")

@@ -166,7 +166,7 @@ def upstream(
 
 def upstream_block(
     inside: Iterable[Directive],
-    name: str = "app",
+    name: str,
     *,
     keepalive: object = 64,
     keepalive_timeout: object = 60,

@@ -24,6 +24,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_keys im
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_limits import (
     CONNECTIONS_ZONE,
+    NO_LIMITS,
     Limit,
     RateLimits,
 )
@@ -108,7 +109,7 @@ def _limits(http: tuple[Statement, ...], server: tuple[Statement, ...]) -> RateL
     opens = {one.words[1]: int(one.words[2]) for one in server if _is(one, "limit_conn")}
     tiers = [_tier(one, zones, opens) for one in rates if one[1].startswith(f"zone={BY_KEY}-")]
     if not rates and not opens:
-        return RateLimits((), connections=0)
+        return NO_LIMITS
     return RateLimits(
         tuple(sorted(found, key=lambda limit: (limit.path, limit.name))),
         opens.get(CONNECTIONS_ZONE, 0),

@@ -43,7 +43,10 @@ packages:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.digiz.load_balancing.plugins.module_utils import certificate_packages
+from ansible_collections.digiz.load_balancing.plugins.module_utils import (
+    certificate_packages,
+    needed_packages,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 
 
@@ -51,18 +54,12 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        packages = [certificate_packages.PACKAGE] if certificate_packages.missing() else []
-        if packages and not module.check_mode:
-            certificate_packages.install()
+        done = needed_packages.provide(
+            certificate_packages.missing, certificate_packages.install, module.check_mode
+        )
     except LoadBalancingError as error:
         module.fail_json(msg=str(error))
-    diff = {
-        "before_header": "packages",
-        "after_header": "packages",
-        "before": "",
-        "after": "".join(f"{name}\n" for name in packages),
-    }
-    module.exit_json(changed=bool(packages), packages=packages, diff=diff)
+    module.exit_json(**done)
 
 
 if __name__ == "__main__":

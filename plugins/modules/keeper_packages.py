@@ -43,7 +43,10 @@ packages:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.digiz.load_balancing.plugins.module_utils import keeper_packages
+from ansible_collections.digiz.load_balancing.plugins.module_utils import (
+    keeper_packages,
+    needed_packages,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 
 
@@ -51,22 +54,12 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        packages = keeper_packages.missing()
-        if packages and not module.check_mode:
-            keeper_packages.install(packages)
+        done = needed_packages.provide(
+            keeper_packages.missing, keeper_packages.install, module.check_mode
+        )
     except LoadBalancingError as error:
         module.fail_json(msg=str(error))
-    listed = "".join(f"{name}\n" for name in packages)
-    module.exit_json(
-        changed=bool(packages),
-        packages=packages,
-        diff={
-            "before_header": "packages",
-            "after_header": "packages",
-            "before": "",
-            "after": listed,
-        },
-    )
+    module.exit_json(**done)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ packages:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.digiz.load_balancing.plugins.module_utils import monitor_packages
+from ansible_collections.digiz.load_balancing.plugins.module_utils import (
+    monitor_packages,
+    needed_packages,
+)
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 
 
@@ -53,22 +56,12 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        packages = monitor_packages.missing()
-        if packages and not module.check_mode:
-            monitor_packages.install(packages)
+        done = needed_packages.provide(
+            monitor_packages.missing, monitor_packages.install, module.check_mode
+        )
     except LoadBalancingError as error:
         module.fail_json(msg=str(error))
-    listed = "".join(f"{name}\n" for name in packages)
-    module.exit_json(
-        changed=bool(packages),
-        packages=packages,
-        diff={
-            "before_header": "packages",
-            "after_header": "packages",
-            "before": "",
-            "after": listed,
-        },
-    )
+    module.exit_json(**done)
 
 
 if __name__ == "__main__":

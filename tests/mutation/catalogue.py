@@ -79,4 +79,26 @@ AREAS = (
             "test_rendered_configurations",
         ),
     ),
+    Area(
+        "configuration",
+        (
+            "nginx",
+            "balancer_config",
+            "balancer_config_http",
+            "balancer_config_listen",
+            "balancer_config_paths",
+            "balancer_config_servers",
+            "balancer_config_spec",
+        ),
+        (
+            "test_rendered_examples",
+            "test_nginx",
+            "test_balancer_config",
+            "test_edge_clients",
+            "test_edge_hardening",
+            "test_edge_paths",
+            "test_edge_sticky",
+            "test_edge_tls",
+        ),
+    ),
 )

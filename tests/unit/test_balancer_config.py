@@ -100,6 +100,18 @@ def test_named_servers_refuse_other_names_but_not_this_machine() -> None:
     assert args(server(trees, 1), "return") == [["421"]]
 
 
+def test_names_are_written_as_nginx_compares_them() -> None:
+    names = ["2001:DB8::1", "Chat.Example.ORG.", "x.example.org"]
+    assert spec(server_names=names).server_names == (
+        *("[2001:db8::1]", "chat.example.org", "x.example.org"),
+    )
+
+
+def test_any_name_is_enough_by_itself() -> None:
+    trees = tree(server_names=["chat.example.org", "_"])
+    assert args(server(trees), "server_name") == [["_"]]
+
+
 def test_limits_exempt_the_health_path_and_can_be_switched_off() -> None:
     trees = tree(health_path="/up")
     chosen = [one for one in find(trees, "http", "map") if one[1] == ["$uri", "$balancer_limit"]]
@@ -194,6 +206,7 @@ def test_the_generation_file() -> None:
     assert parse(generation_file(17)) == [
         ("map", ["$pid", "$balancer_generation"], [("default", ["17"], None)])
     ]
+    assert "default 0;" in generation_file(0)
     with pytest.raises(LoadBalancingError, match=r"^generation: -1 is not allowed"):
         generation_file(-1)
 
@@ -241,6 +254,16 @@ def test_the_generation_file() -> None:
             " ._~!&()*+,=:@/-",
         ),
         ({"ipv6": "perhaps"}, "balancer_ipv6", "'perhaps' is not allowed: true or false"),
+        (
+            {"rate_limits_enabled": "perhaps"},
+            "rate_limits_enabled",
+            "'perhaps' is not allowed: true or false",
+        ),
+        (
+            {"server_names": "chat.example.org"},
+            "balancer_server_names",
+            "'chat.example.org' is not allowed: a list of names",
+        ),
     ],
 )
 def test_errors_name_the_variable_of_the_operator(
@@ -258,6 +281,12 @@ def test_errors_name_the_variable_of_the_operator(
             {"server_names": ["ok", "a b"]},
             "balancer_server_names[1]",
             "'a b' is not allowed: a host name such as chat.example.org, *.example.org, or _ for"
+            " any name",
+        ),
+        (
+            {"server_names": [1]},
+            "balancer_server_names[0]",
+            "1 is not allowed: a host name such as chat.example.org, *.example.org, or _ for"
             " any name",
         ),
         (
@@ -279,6 +308,11 @@ def test_errors_in_lists_name_the_place(given_values: Any, where: str, message: 
         spec(**given_values)
     front = where.split("[", maxsplit=1)[0]
     assert str(caught.value) == f"{where}: {message}. Set the variable {front}."
+
+
+def test_what_is_just_allowed() -> None:
+    assert spec(http_port=55_535).status_port == 65_535
+    assert spec(keepalive_timeout=10, keepalive_min_timeout=10).keepalive_timeout == 10
 
 
 def test_an_unknown_key_is_named() -> None:

@@ -252,11 +252,12 @@ def test_the_package_is_installed_where_it_is_missing(monkeypatch: pytest.Monkey
     assert not certificate_packages.missing()
     answers = iter(["False\n", "", "", "True\n"])
     monkeypatch.setattr(programs, "run", lambda *_words, **_more: next(answers))
-    assert certificate_packages.missing()
-    certificate_packages.install()
+    needed = certificate_packages.missing()
+    assert needed == ["python3-cryptography"]
+    certificate_packages.install(needed)
 
 
 def test_a_package_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "run", lambda *_words, **_more: "False\n")
     with pytest.raises(LoadBalancingError, match="set the variable tls_mode to none"):
-        certificate_packages.install()
+        certificate_packages.install(certificate_packages.missing())

@@ -50,19 +50,20 @@ def there_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedH
 
 
 @pytest.fixture(name="installed")
-def installed_fixture(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether cryptography was installed; at first it is missing."""
-    installed: list[bool] = []
-    monkeypatch.setattr(packages_core, "missing", lambda: not installed)
-    monkeypatch.setattr(packages_core, "install", lambda: installed.append(True))
+def installed_fixture(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was installed; at first cryptography is missing."""
+    installed: list[str] = []
+    needed = [packages_core.PACKAGE]
+    monkeypatch.setattr(packages_core, "missing", lambda: [] if installed else needed)
+    monkeypatch.setattr(packages_core, "install", installed.extend)
     return installed
 
 
-def test_cryptography_is_installed_once(installed: list[bool]) -> None:
+def test_cryptography_is_installed_once(installed: list[str]) -> None:
     planned = run(certificate_packages, check=True)
     assert installed == []
     done = run(certificate_packages)
-    assert installed == [True]
+    assert installed == ["python3-cryptography"]
     for result in (planned, done):
         assert (result["changed"], result["packages"]) == (True, ["python3-cryptography"])
         assert result["diff"]["after"] == "python3-cryptography\n"
@@ -71,9 +72,9 @@ def test_cryptography_is_installed_once(installed: list[bool]) -> None:
 
 
 def test_cryptography_that_cannot_be_had(
-    installed: list[bool], monkeypatch: pytest.MonkeyPatch
+    installed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def install() -> None:
+    def install(_packages: list[str]) -> None:
         raise LoadBalancingError("TLS needs python3-cryptography.")
 
     monkeypatch.setattr(packages_core, "install", install)

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx import (
+    INDENT,
     LONGEST_WORD,
+    WIDTH,
     Directive,
     Expr,
     block,
@@ -146,14 +148,50 @@ def test_refused_words_are_named(word: str, message: str) -> None:
 
 def test_a_word_that_nginx_could_not_read_is_refused() -> None:
     assert quote("é" * (LONGEST_WORD // 2))
-    with pytest.raises(LoadBalancingError, match=r"it is 4002 bytes long\. Use at most 4000"):
+    with pytest.raises(LoadBalancingError) as caught:
         quote("é" * (LONGEST_WORD // 2 + 1))
+    assert str(caught.value) == (
+        f"'{'é' * (WIDTH - 4)}... is not allowed in an nginx configuration: it is 4002 bytes long."
+        " Use at most 4000 bytes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"),
+    [(WIDTH - 2, f"';{'a' * (WIDTH - 3)}'"), (WIDTH - 1, f"';{'a' * (WIDTH - 5)}...")],
+)
+def test_a_long_word_is_shown_in_part(length: int, shown: str) -> None:
+    assert len(shown) == WIDTH
+    with pytest.raises(LoadBalancingError) as caught:
+        quote(";" + "a" * (length - 1))
+    assert str(caught.value).startswith(f"{shown} is not allowed")
 
 
 def test_the_name_of_a_directive_is_quoted_too() -> None:
     with pytest.raises(LoadBalancingError):
         render([simple("a;b")])
     assert render([simple("", "empty")]) == '"" empty;\n'
+
+
+def wrapped(*words: str) -> list[str]:
+    """The lines of one directive."""
+    return render([simple("log", *words)]).splitlines()
+
+
+def test_a_line_is_as_wide_as_it_may_be() -> None:
+    fits = "a" * (WIDTH - len("log b ;"))
+    assert wrapped("b", fits) == [f"log b {fits};"]
+    assert wrapped("b", fits + "a") == ["log b", f"{INDENT}{fits}a;"]
+
+
+def test_bare_words_stay_in_the_first_line_as_far_as_it_goes() -> None:
+    last = "z" * WIDTH
+    fits = "X" * (WIDTH - len("log b "))
+    assert wrapped("b", fits, last) == [f"log b {fits}", f"{INDENT}{last};"]
+    assert wrapped("b", fits + "X", last) == ["log b", f"{INDENT}{fits}X", f"{INDENT}{last};"]
+    assert wrapped("b", "c d", "e", last) == [
+        *("log b", f'{INDENT}"c d"', f"{INDENT}e", f"{INDENT}{last};")
+    ]
 
 
 def test_layout() -> None:

@@ -22,6 +22,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_bucket 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_limits import (
     DEFAULT_LIMITS,
     NETWORK_PATTERNS,
+    NO_LIMITS,
     RateLimits,
     _clients,
     rate_limit,
@@ -176,7 +177,7 @@ def test_a_limit_without_a_name_is_called_after_its_path(path: str, name: str) -
 
 def test_no_limits_at_all_are_no_text() -> None:
     assert nginx_rate_limit([], connection_limit=0) == ""
-    assert not RateLimits((), connections=0)
+    assert not NO_LIMITS
     assert args_of(nginx_rate_limit([]), "limit_conn") == [["connections", "20"]]
 
 

@@ -95,7 +95,7 @@ upstream app {
 
 def test_what_includes_its_servers_is_the_same_around_them() -> None:
     assert (
-        render([upstream_block([simple("include", "members.conf")])])
+        render([upstream_block([simple("include", "members.conf")], "app")])
         == """\
 upstream app {
     zone app 256k;

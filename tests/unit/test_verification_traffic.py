@@ -26,7 +26,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.balancer_conf
     render,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_limits import (
-    RateLimits,
+    NO_LIMITS,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.verification_config import (
     read_served,
@@ -82,7 +82,7 @@ SPEC = st.fixed_dictionaries(
 def test_what_is_rendered_is_read_back(given_spec: dict[str, Any]) -> None:
     spec = BalancerSpec.from_mapping({"stack_name": "shop", "http_port": 8080, **given_spec})
     served = read_served(render(spec)["nginx.conf"])
-    assert served.limits == (spec.limits if spec.limits else RateLimits((), connections=0))
+    assert served.limits == (spec.limits if spec.limits else NO_LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_host_that_is_asked_for_is_served(names: list[str], host: str) -> No
 
 
 def test_nothing_published() -> None:
-    assert read_served("").limits == RateLimits((), connections=0)
+    assert read_served("").limits == NO_LIMITS
 
 
 # requests and the log
