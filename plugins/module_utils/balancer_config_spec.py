@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -42,6 +41,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values 
     truth,
     whole,
 )
+from ansible_collections.digiz.load_balancing.plugins.module_utils.stack_names import check_name
 
 ANY_NAME = "_"
 # How far the status server is from the port of the application, unless it is set.
@@ -49,7 +49,6 @@ STATUS_PORT_OFFSET = 10_000
 
 _LAST_PORT = 65_535
 _DAY = 86_400
-_STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 # The variable that an operator sets, where its name isn't the field's own.
 _FRONT = {
@@ -197,16 +196,6 @@ def _limits(values: dict[str, Any], health_path: str) -> RateLimits:
     return limits if enabled else NO_LIMITS
 
 
-def _stack_name(value: object, where: str) -> str:
-    if not isinstance(value, str) or not _STACK_NAME.fullmatch(value):
-        raise not_allowed(
-            where,
-            value,
-            "1 to 40 lower-case letters, digits, - and _, beginning with a letter or digit",
-        )
-    return str(value)
-
-
 def _server_names(value: object, where: str) -> tuple[str, ...]:
     names = [
         _server_name(one, f"{where}[{i}]") for i, one in enumerate(items(value, where, "names"))
@@ -234,7 +223,7 @@ def _paths(value: object, where: str) -> tuple[str, ...]:
 _port = partial(whole, low=1, high=_LAST_PORT)
 _seconds = partial(whole, low=1, high=_DAY)
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
-    "stack_name": _stack_name,
+    "stack_name": check_name,
     "http_port": _port,
     "status_port": _port,
     "server_names": _server_names,

@@ -15,6 +15,7 @@ import re
 from ansible_collections.digiz.load_balancing.plugins.module_utils import (
     capacity_settings,
     settings_monitor,
+    stack_names,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import (
     LoadBalancingError,
@@ -158,17 +159,20 @@ def _file() -> Field:
 
 def _services() -> Field:
     allowed = "a mapping of Compose services, each with an image, that are not in the network edge"
-    name = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
     def read(value: object) -> dict[str, object]:
         given = structure(value)
         if not isinstance(given, dict):
             raise RefusedError(show(value), allowed)
         for key, service in given.items():
-            if not isinstance(key, str) or not name.fullmatch(key) or key in OWN_SERVICES:
+            if (
+                not isinstance(key, str)
+                or not re.fullmatch(stack_names.PATTERN, key)
+                or key in OWN_SERVICES
+            ):
                 raise RefusedError(
                     f"the name {show(key)}",
-                    "1 to 40 lower-case letters, digits, - and _, not "
+                    f"{stack_names.CHARACTERS}, not "
                     f"{', '.join(OWN_SERVICES[:-1])} or {OWN_SERVICES[-1]}",
                 )
             if not isinstance(service, dict) or not isinstance(service.get("image"), str):
@@ -186,10 +190,7 @@ def _services() -> Field:
 
 
 FIELDS: dict[str, Field] = {
-    "stack_name": text(
-        r"[a-z0-9][a-z0-9_-]{0,39}",
-        "1 to 40 lower-case letters, digits, - and _, beginning with a letter or a digit",
-    ),
+    "stack_name": text(stack_names.PATTERN, stack_names.ALLOWED),
     "mode": choice("production", "development"),
     "replicas": _replicas(),
     "rollout_surge": whole(1, 100),

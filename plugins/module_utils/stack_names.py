@@ -10,15 +10,16 @@ import re
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.nginx_values import not_allowed
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+PATTERN = r"[a-z0-9][a-z0-9_-]{0,39}"
+CHARACTERS = "1 to 40 lower-case letters, digits, - and _"
+ALLOWED = f"{CHARACTERS}, beginning with a letter or a digit"
 
 
-def check_name(stack: str) -> str:
+def check_name(stack: object, where: str = "stack_name") -> str:
     """The stack's name, which is fit for the text of a unit or a script.
 
     :raises LoadBalancingError: if it is not.
     """
-    if not _NAME.fullmatch(stack):
-        allowed = "1 to 40 lower-case letters, digits, - and _"
-        raise not_allowed("stack_name", stack, f"{allowed}, beginning with a letter or a digit")
+    if not isinstance(stack, str) or not re.fullmatch(PATTERN, stack):
+        raise not_allowed(where, stack, ALLOWED)
     return stack

@@ -218,7 +218,7 @@ def test_the_generation_file() -> None:
             {"stack_name": "a;b"},
             "stack_name",
             "'a;b' is not allowed: 1 to 40 lower-case letters, digits, - and _, beginning with a"
-            " letter or digit",
+            " letter or a digit",
         ),
         (
             {"http_port": 0},
