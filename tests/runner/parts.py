@@ -15,8 +15,20 @@ from tests.defects.catalogue import DEFECTS
 from tests.defects.trial import rehearse
 from tests.mutation.trial import check as mutation
 from tests.runner import artifact, core219, pythons, scenarios
-from tests.runner.cases import OUTPUT, ROOT, Case, check, checks, read_coverage, report
+from tests.runner.cases import (
+    OUTPUT,
+    PYTHON,
+    ROOT,
+    Case,
+    check,
+    checks,
+    read_coverage,
+    report,
+)
 from tests.runner.suite import parallel, pytest, side_by_side
+
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""pytest rewrites each file of tests: once, by collecting first, and not in each process."""
 
 LINES_WANTED = 95.0
 """Per cent of the lines of plugins/ that the unit tests have to run."""
@@ -83,15 +95,21 @@ def types() -> list[Case]:
 
 
 def unit() -> list[Case]:
-    """Unit and property tests, with the coverage of plugins/. Some wait for what they have begun,
-    so there is one process more than there are processors.
+    """Unit and property tests, with the coverage of plugins/. Many wait for what they have begun,
+    so there are more processes than processors.
     """
     found = OUTPUT / "coverage.xml"
     found.unlink(missing_ok=True)
     report_to = ["--cov", "--cov-report=term-missing", f"--cov-report=xml:{found}"]
     # Python's own monitoring costs next to nothing; what is older than it takes twice the time.
     core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
-    return [*pytest("unit", ["-n", "3", *report_to, "tests/unit"], core), coverage(found)]
+    collected = check(
+        "collection",
+        [PYTHON, "-m", "pytest", "-qq", "--collect-only", "tests/unit"],
+        extra=COMPILED,
+    )
+    cases = pytest("unit", ["-n", "4", *report_to, "tests/unit"], {**core, **COMPILED})
+    return [collected, *cases, coverage(found)]
 
 
 def coverage(found: Path) -> Case:
