@@ -231,6 +231,7 @@ def test_hooks_are_those_of_lint_and_fast_before_a_push() -> None:
     assert pushed == {"fast"}
     assert set(stages) - pushed == {
         *("ruff-check", "ruff-format", "yamllint", "shellcheck", "codespell", "docs", "awx"),
+        *("workflows", "zizmor"),
     }
 
 

@@ -52,6 +52,8 @@ class Part:
 
 def lint() -> list[Case]:
     """Style and known weaknesses of every kind of file."""
+    workflows = sorted(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    github = ["check-jsonschema", "--quiet", "--builtin-schema", "vendor.github-workflows"]
     return checks(
         {
             "ansible-lint": ["ansible-lint", "--nocolor"],  # it takes longest
@@ -60,6 +62,8 @@ def lint() -> list[Case]:
             "yamllint": ["yamllint", "--strict", "."],
             "shellcheck": ["shellcheck", "-x", *shell_scripts()],
             "codespell": ["codespell"],
+            "GitHub's schema": [*github, *workflows],
+            "zizmor": ["zizmor", "--offline", "--quiet", "--persona=pedantic", ".github"],
         }
     )
 
@@ -138,7 +142,7 @@ def hosts() -> list[Case]:
 
 
 PARTS = [
-    Part("lint", "ruff, yamllint, shellcheck, codespell, ansible-lint", lint, fast=True),
+    Part("lint", "ruff, yamllint, shellcheck, codespell, zizmor, ansible-lint", lint, fast=True),
     Part("unit", "unit and property tests, with coverage", unit, fast=True),
     Part("types", "mypy --strict", types, fast=True),
     Part(
