@@ -58,23 +58,29 @@ def install(packages: Sequence[str], timeout: float, complaint: str = "") -> Non
         raise LoadBalancingError(f"{error}\n{complaint}".rstrip()) from error
 
 
-def candidate(package: str) -> str:
-    """The version that apt would install, "" if there is none."""
+def candidates(packages: Sequence[str]) -> dict[str, str]:
+    """The versions that apt would install of these packages, without those of which it has none.
+    Without its cache apt reads all lists for each question: so there is one.
+    """
     try:
-        command = ["apt-cache", *_NO_CACHE, "policy", package]
+        command = ["apt-cache", *_NO_CACHE, "policy", *packages]
         text = programs.run(command, "apt-cache policy", _QUERY_TIMEOUT)
     except LoadBalancingError:
-        return ""
-    return parse_candidate(text)
+        return {}
+    return parse_candidates(text)
 
 
-def parse_candidate(policy: str) -> str:
-    """The candidate's version in the output of ``apt-cache policy`` for one package."""
+def parse_candidates(policy: str) -> dict[str, str]:
+    """The candidates' versions in the output of ``apt-cache policy``."""
+    found: dict[str, str] = {}
+    package = ""
     for line in policy.splitlines():
         name, _colon, value = line.partition(":")
-        if name.strip() == "Candidate":
-            return "" if value.strip() == "(none)" else value.strip()
-    return ""
+        if not line.startswith(" "):
+            package = name
+        elif name.strip() == "Candidate" and value.strip() != "(none)":
+            found[package] = value.strip()
+    return found
 
 
 def parse_mirrors(targets: str) -> Mirrors:

@@ -99,9 +99,10 @@ def plan(
     if source == "docker":
         files = packages.docker_files(host, key) if key else {}
         return packages.PackagePlan(source, packages.docker_packages(missing), files)
-    unknown = check and not apt.candidate("docker.io")
-    candidate = (lambda name: packages.expected(host, name)) if unknown else apt.candidate
-    found = packages.distribution_packages(missing, candidate)
+    known = apt.candidates(packages.ASKED)
+    if check and "docker.io" not in known:
+        known = packages.expected(host)
+    found = packages.distribution_packages(missing, known)
     pinned = apt.read_file(packages.NEXT_PIN)
     if found is not None and not pinned:
         return packages.PackagePlan(source, found)
@@ -110,7 +111,7 @@ def plan(
         raise packages.too_old(host)
     files = packages.next_suite_files(suite, apt.mirrors(), missing, pinned)
     there = packages.Host(host.distribution, suite, host.name)
-    named = packages.distribution_packages(missing, lambda name: packages.expected(there, name))
+    named = packages.distribution_packages(missing, packages.expected(there))
     return packages.PackagePlan(source, named or (), files)
 
 

@@ -11,7 +11,7 @@ Docker's packages are taken from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.digiz.load_balancing.plugins.module_utils.apt import Mirrors
@@ -52,6 +52,8 @@ _COMMON_NAMES = {
     "logrotate": ("logrotate",),
 }
 _COMPOSE_NAMES = ("docker-compose-v2", "docker-compose")
+ASKED = ("docker.io", "docker-cli", *_COMPOSE_NAMES)
+"""Of these it matters which version apt would install."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,11 @@ def next_suite_files(
 
 
 def distribution_packages(
-    missing: Sequence[str], candidate: Callable[[str], str]
+    missing: Sequence[str], candidates: Mapping[str, str]
 ) -> tuple[str, ...] | None:
     """The distribution's packages for what is missing; None if its Compose is missing or too old.
 
-    :param candidate: the version of a package that apt would install, "" if there is none.
+    :param candidates: the versions that apt would install, of those of :data:`ASKED` that it has.
     """
     packages: list[str] = []
     for item in missing:
@@ -160,10 +162,12 @@ def distribution_packages(
             packages.append("docker-buildx")
         elif item == "client":
             # Before it had a package of its own, the client was a part of docker.io.
-            packages.append("docker-cli" if candidate("docker-cli") else "docker.io")
+            packages.append("docker-cli" if "docker-cli" in candidates else "docker.io")
         else:
             good = [
-                name for name in _COMPOSE_NAMES if version_tuple(candidate(name)) >= MINIMUM_COMPOSE
+                name
+                for name in _COMPOSE_NAMES
+                if version_tuple(candidates.get(name, "")) >= MINIMUM_COMPOSE
             ]
             if not good:
                 return None
@@ -171,12 +175,11 @@ def distribution_packages(
     return tuple(dict.fromkeys(packages))
 
 
-def expected(host: Host, package: str) -> str:
-    """The version to expect of a package where there are no package lists; "" for none."""
+def expected(host: Host) -> dict[str, str]:
+    """The candidates to expect where there are no package lists."""
     own = {"debian": ("docker-cli", "docker-compose"), "ubuntu": ("docker-compose-v2",)}
-    if host.codename in _WITHOUT_COMPOSE or package not in own[host.distribution]:
-        return ""
-    return ".".join(map(str, MINIMUM_COMPOSE))
+    named = () if host.codename in _WITHOUT_COMPOSE else own[host.distribution]
+    return dict.fromkeys(named, ".".join(map(str, MINIMUM_COMPOSE)))
 
 
 def check_possible(missing: Sequence[str], source: str) -> None:

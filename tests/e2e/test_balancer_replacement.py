@@ -43,7 +43,7 @@ def test_three_replacements_lose_nothing(stack: Stack) -> None:
     """Clients that keep their connections, new ones, silent ones, streams and WebSockets."""
     assert MIGRATION.read_text(encoding="ascii").strip() == "1"
     mix = {
-        "think_time": 0.06,
+        "think_time": 0.03,
         "open_rate": 200.0,
         "idle_max": 15.0,
         "stream_tokens": 40,

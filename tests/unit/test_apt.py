@@ -46,9 +46,32 @@ def test_a_complaint_about_a_source_is_told_only_with_a_failure(programs: Progra
 
 def test_what_apt_would_install(programs: Programs) -> None:
     programs.have("apt-cache", 'echo "x:"; echo "  Candidate: 26.1.5"')
-    assert apt.candidate("x") == "26.1.5"
+    assert apt.candidates(["x", "y"]) == {"x": "26.1.5"}
     questions = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
-    assert programs.calls() == [f"apt-cache {questions} policy x"]
+    assert programs.calls() == [f"apt-cache {questions} policy x y"]
+
+
+def test_candidates_of_several_packages() -> None:
+    policy = """\
+docker.io:
+  Installed: (none)
+  Candidate: 26.1.5+dfsg1-9
+  Version table:
+     26.1.5+dfsg1-9 500
+        500 http://m.example/debian trixie/main amd64 Packages
+docker-cli:
+  Installed: (none)
+  Candidate: (none)
+  Version table:
+docker-compose:
+  Installed: 1
+  Candidate: 2:1.0
+"""
+    assert apt.parse_candidates(policy) == {
+        "docker.io": "26.1.5+dfsg1-9",
+        "docker-compose": "2:1.0",
+    }
+    assert apt.parse_candidates("") == {}
 
 
 def test_the_mirrors_of_the_host(programs: Programs) -> None:
@@ -58,7 +81,7 @@ def test_the_mirrors_of_the_host(programs: Programs) -> None:
 
 
 def test_a_host_without_apt(programs: Programs) -> None:
-    assert (apt.candidate("x"), apt.mirrors()) == ("", apt.Mirrors())
+    assert (apt.candidates(["x"]), apt.mirrors()) == ({}, apt.Mirrors())
     assert "No such file or directory" in apt.update(5)
     assert programs.calls() == []
 

@@ -151,8 +151,7 @@ def test_an_unknown_distribution_is_told() -> None:
 
 
 def packages_of(host: engine_packages.Host, missing: list[str]) -> tuple[str, ...] | None:
-    known = CANDIDATES[host.codename]
-    return engine_packages.distribution_packages(missing, lambda name: known.get(name, ""))
+    return engine_packages.distribution_packages(missing, CANDIDATES[host.codename])
 
 
 def test_packages_of_each_distribution() -> None:
@@ -189,7 +188,7 @@ class Machine:
         monkeypatch.setattr(engine_packages, "parse_os_release", lambda _text: host)
         monkeypatch.setattr(engine_install, "read", self.read)
         monkeypatch.setattr(engine_packages, "NEXT_PIN", str(tmp_path / "pin"))
-        monkeypatch.setattr(apt, "candidate", lambda name: self.known.get(name, ""))
+        monkeypatch.setattr(apt, "candidates", lambda _names: self.known)
         monkeypatch.setattr(apt, "mirrors", apt.Mirrors)
         monkeypatch.setattr(apt, "update", self.update)
         monkeypatch.setattr(apt, "install", self.install)

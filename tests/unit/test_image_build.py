@@ -139,19 +139,6 @@ def test_mirrors_are_the_hosts_own(targets: str, expected: apt.Mirrors) -> None:
     assert apt.parse_mirrors(targets) == expected
 
 
-@pytest.mark.parametrize(
-    ("policy", "version"),
-    [
-        ("docker.io:\n  Installed: (none)\n  Candidate: 26.1.5+dfsg1-9\n", "26.1.5+dfsg1-9"),
-        ("docker-cli:\n  Installed: (none)\n  Candidate: (none)\n", ""),
-        ("ca:\n  Installed: 1\n  Candidate: 2:1.0\n", "2:1.0"),
-        ("", ""),
-    ],
-)
-def test_the_candidate_of_a_policy(policy: str, version: str) -> None:
-    assert apt.parse_candidate(policy) == version
-
-
 def test_a_failed_program_is_told_with_its_last_lines() -> None:
     with pytest.raises(LoadBalancingError) as error:
         programs.run(["sh", "-c", "seq 1 100; exit 3"], "counting", 10)
