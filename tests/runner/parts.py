@@ -37,8 +37,8 @@ LINES_WANTED = 95.0
 @dataclass(frozen=True)
 class Part:
     """A part by its name; ``fast`` ones need neither Docker nor root, ``by_name`` ones must be
-    named. Those that need an engine run alone, but those ``beside`` others that are so: they count,
-    and allow for a busy machine where they wait. The one that takes longest comes first.
+    named. Those that need an engine run alone, but those ``beside`` others that are so: they have
+    hosts of their own and keep half of two processors busy.
     """
 
     name: str
@@ -188,6 +188,12 @@ PARTS = [
         needs_engine=True,
     ),
     Part(
+        "failures",
+        "deploys that must fail, or are killed, under traffic",
+        lambda: pytest("failures", parallel(2, "failures", ["tests/e2e"])),
+        needs_engine=True,
+    ),
+    Part(
         "faults",
         "the fault matrix: replicas, balancer, keeper, engine, database and disk, under traffic",
         lambda: side_by_side("faults", 2, "faults", ["tests/e2e"]),
@@ -219,19 +225,13 @@ PARTS = [
         "Molecule's scenarios on systemd hosts with an engine of their own",
         scenarios.run,
         needs_engine=True,
+        by_name=True,
         beside=True,
     ),
     Part(
         "hosts",
         "fresh Debian hosts in containers",
         hosts,
-        needs_engine=True,
-        beside=True,
-    ),
-    Part(
-        "failures",
-        "deploys that must fail, or are killed, under traffic",
-        lambda: pytest("failures", parallel(2, "failures", ["tests/e2e"])),
         needs_engine=True,
         beside=True,
     ),

@@ -73,12 +73,12 @@ def story_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     signal.signal(signal.SIGINT, interrupt)
 
 
-def test_everything_ends_with_the_parts_that_run_beside_each_other() -> None:
+def test_everything_ends_with_the_parts_that_have_hosts_of_their_own() -> None:
     beside = [part.name for part in PARTS if part.beside]
-    assert beside == ["molecule", "hosts", "failures"]
+    assert beside == ["molecule", "hosts"]
     assert [part.name for part in runner.arguments(beside)] == beside
-    assert [part.name for part in runner.arguments([])][-3:] == beside
-    assert [part.name for part in PARTS][-3:] == beside
+    assert [part.name for part in runner.arguments([])][-1:] == ["hosts"]
+    assert [part.name for part in PARTS][-2:] == beside
     assert all(part.needs_engine for part in PARTS if part.beside)
 
 
