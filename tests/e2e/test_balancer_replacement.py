@@ -55,7 +55,7 @@ def test_three_replacements_lose_nothing(stack: Stack) -> None:
             done = stack.must("deploy", balancer_image=image)
             print(*(line for line in done.output.splitlines() if "drained of" in line), sep="\n")
             seen.add(balancer(stack))
-        traffic.wait_until(sent=REQUESTS, timeout=120)
+        traffic.wait_until(sent=REQUESTS, timeout=240)
         result = traffic.stop()
     print(f"\nthree replacements\n{result.table()}")
     assert_nothing_failed(result)

@@ -60,7 +60,7 @@ def test_rotating_the_access_log_is_noticed_by_nobody(three: Stack, tmp_path: Pa
         traffic.wait_until(sent=200, timeout=30)
         command = ["logrotate", "--force", "--state", str(tmp_path / "state"), rules]
         subprocess.run(command, check=True, capture_output=True)
-        traffic.wait_until(sent=int(traffic.progress()["sent"]) + 200, timeout=30)
+        traffic.wait_until(sent=int(traffic.progress()["requests"]) + 200, timeout=30)
         result = traffic.stop()
     assert_nothing_failed(result)
     assert log.with_name("access.log.1").stat().st_size > 0

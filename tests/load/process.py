@@ -77,8 +77,10 @@ class TrafficProcess:
         return dict(self._progress)
 
     def wait_until(self, sent: int, timeout: float) -> None:
-        """Wait until that many requests have been sent. Raises TrafficError after `timeout` s."""
-        self._wait(lambda: self._progress.get("sent", 0) >= sent, timeout, f"{sent} requests")
+        """Wait until that many requests have been sent, without streams and WebSockets. Raises
+        TrafficError after `timeout` s.
+        """
+        self._wait(lambda: self._progress.get("requests", 0) >= sent, timeout, f"{sent} requests")
 
     def stop(self) -> Result:
         """End the traffic and give its result. Raises TrafficError if there is none."""

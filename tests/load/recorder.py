@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.load.faults import RequestFailedError
-from tests.load.result import FailureDetail, KindResult, Result, Second
+from tests.load.result import LONG_KINDS, FailureDetail, KindResult, Result, Second
 
 KINDS: Final = ("closed", "open", "idle", "sse", "websocket")
 DETAILS: Final = 2000
@@ -120,11 +120,15 @@ class Recorder:
             result.reconnected += 1
 
     def progress(self) -> dict[str, float]:
-        """Figures so far: seconds, sent, ok, failed."""
+        """Figures so far: seconds, sent, requests (those of `sent` that Result.requests counts),
+        ok, failed.
+        """
         results = [tally.result for tally in self._tallies.values()]
+        single = [tally.result for kind, tally in self._tallies.items() if kind not in LONG_KINDS]
         return {
             "seconds": round(time.monotonic() - self._started, 3),
             "sent": sum(result.sent for result in results),
+            "requests": sum(result.sent for result in single),
             "ok": sum(result.ok for result in results),
             "failed": sum(result.failed for result in results),
         }
