@@ -180,6 +180,17 @@ EXPLAINED: tuple[Explained, ...] = (
             'zone_size=size(given.get("zone_size", "10m"), f"{where}.zone_size"),', "10m", "10M"
         ),
     ),
+    # balancer_config_spec
+    *because(
+        "the name is in lower case, so it has no X that could be taken off",
+        "balancer_config_spec",
+        "_server_name",
+        *variants(
+            'return wildcard + (f"[{name}]" if ":" in name else name.lower().rstrip("."))',
+            'rstrip(".")',
+            'rstrip("XX.XX")',
+        ),
+    ),
     # nginx_upstream
     *because(
         "addresses of other kinds are told apart before this is compared",
