@@ -32,8 +32,3 @@ os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Distribution | None:
     """With ``--dist loadfile`` what belongs together stays together."""
     return Distribution(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
-    items.sort(key=lambda item: item.get_closest_marker("longest") is None)

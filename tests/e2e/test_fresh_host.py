@@ -65,7 +65,7 @@ SCALES = {"replicas": "auto", "scale_auto": True, "scale_auto_interval": 60}
 BOUNDS = {"scale_min_replicas": 3, "scale_max_replicas": 3}
 FIRED_AFTER = 120.0  # seconds, of which the interval takes half
 
-pytestmark = [pytest.mark.hosts, pytest.mark.longest]
+pytestmark = pytest.mark.hosts
 
 
 @dataclass

@@ -29,7 +29,7 @@ TRAFFIC: dict[str, Any] = {
     "ws_life": 3,
 }
 
-pytestmark = [pytest.mark.failures, pytest.mark.longest]
+pytestmark = pytest.mark.failures
 
 
 def test_killed_deploys_lose_nothing_and_are_finished_by_the_next(tmp_path: Path) -> None:

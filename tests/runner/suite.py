@@ -43,10 +43,9 @@ def pytest(
 
 def parallel(processes: int, marks: str, folders: Sequence[str]) -> list[str]:
     """pytest's arguments for files that run beside each other, as far as tests/distribution.py lets
-    them, in the order in which their tests are collected.
+    them. Those with most tests begin: a file with one or two would take the next one with it.
     """
-    order = ["--dist", "loadfile", "--no-loadscope-reorder"]
-    return ["-n", str(processes), *order, "-m", marks, *folders]
+    return ["-n", str(processes), "--dist", "loadfile", "-m", marks, *folders]
 
 
 def side_by_side(name: str, processes: int, marks: str, folders: Sequence[str]) -> list[Case]:
