@@ -21,7 +21,7 @@ REPLICAS = 3
 # Short streams: here it is the number of rolls that counts, and each one waits for its streams.
 TRAFFIC: dict[str, Any] = {
     "closed": 20,
-    "think_time": 0.1,
+    "think_time": 0.05,
     "idle": 0,
     "sse": 2,
     "stream_tokens": 15,
@@ -40,7 +40,7 @@ def test_killed_deploys_lose_nothing_and_are_finished_by_the_next(tmp_path: Path
 
 
 def kill_and_finish(stack: Stack) -> None:
-    """The ten times."""
+    """Kill an update and let the next run finish it, ten times, under traffic that counts."""
     chance = random.Random(SEED)
     length = timed_roll(stack)
     with stack.traffic(**TRAFFIC) as traffic:

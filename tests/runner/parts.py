@@ -221,18 +221,18 @@ PARTS = [
         by_name=True,
     ),
     Part(
+        "hosts",
+        "fresh Debian hosts in containers",
+        hosts,
+        needs_engine=True,
+        beside=True,
+    ),
+    Part(
         "molecule",
         "Molecule's scenarios on systemd hosts with an engine of their own",
         scenarios.run,
         needs_engine=True,
         by_name=True,
-        beside=True,
-    ),
-    Part(
-        "hosts",
-        "fresh Debian hosts in containers",
-        hosts,
-        needs_engine=True,
         beside=True,
     ),
 ]

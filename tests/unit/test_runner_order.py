@@ -75,7 +75,7 @@ def story_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 def test_everything_ends_with_the_parts_that_have_hosts_of_their_own() -> None:
     beside = [part.name for part in PARTS if part.beside]
-    assert beside == ["molecule", "hosts"]
+    assert beside == ["hosts", "molecule"]
     assert [part.name for part in runner.arguments(beside)] == beside
     assert [part.name for part in runner.arguments([])][-1:] == ["hosts"]
     assert [part.name for part in PARTS][-2:] == beside
