@@ -18,7 +18,7 @@ from tests.e2e.stack import Play, Stack, docker
 REQUESTS = re.compile(r"([\d,]+) of ([\d,]+) requests failed")
 WHOLE = re.compile(r"whole again after ([\d.]+) s")
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 
 
 def failed(done: Play) -> tuple[int, int]:

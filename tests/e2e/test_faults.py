@@ -23,7 +23,7 @@ LONGEST_IN_FLIGHT = 20.0  # seconds for which a request may wait for a replica t
 KILLS = 6  # the engine waits 0.1 s, 0.2 s, … 3.2 s: the last far beyond what a start takes
 VISIT = 8.0  # seconds of a client that loops on what fails
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 
 
 @dataclass(frozen=True)

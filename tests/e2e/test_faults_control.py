@@ -25,7 +25,7 @@ DATABASE_DOWN = 10.0
 BACK_AT_ONCE = 2.0  # seconds after the database answers again
 DISK = 64  # megabytes
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 
 
 def test_the_balancer_dies(faulty: Stack) -> None:

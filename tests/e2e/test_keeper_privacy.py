@@ -30,7 +30,7 @@ else:
     print("open")
 """
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 
 
 def host_addresses() -> list[str]:

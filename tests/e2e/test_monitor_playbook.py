@@ -22,7 +22,7 @@ import pytest
 from tests.e2e import faults
 from tests.e2e.stack import ROOT, Play, Stack, deployed
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.rollout
 REQUESTS = 50
 BROKEN = re.compile(
     r"the use of memory is [\d.]+ % \(lbtest-watch-app-\d\), "

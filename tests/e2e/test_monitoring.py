@@ -30,7 +30,7 @@ LIGHT = {"closed": 10, "think_time": 0.05, "sse": 2, "websockets": 0}
 WITHOUT_DATA = ("certificate_expiry",)
 """Parts of queries about what this stack does not have."""
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.rollout
 
 
 @dataclass

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from tests.runner import lanes, leftovers
 from tests.runner.cases import OUTPUT, Case, extend_junit, report, write_junit
@@ -20,6 +20,7 @@ from tests.runner.engine import engine
 from tests.runner.parts import PARTS, Part
 from tests.runner.summary import Result, summary
 
+Look = Callable[[], leftovers.Machine]
 BESIDE = "beside"  # what is left of the parts that have run beside each other
 
 
@@ -47,14 +48,14 @@ def arguments(words: Sequence[str]) -> list[Part]:
     return [part for part in PARTS if part.name in asked or (part.fast and "fast" in asked)]
 
 
-def run_part(part: Part, whole: bool = False) -> Result:
-    """One part under its heading, its JUnit file and what it leaves behind included: on the whole
-    machine, or of what it has started.
+def run_part(part: Part, look: Look = leftovers.started) -> Result:
+    """One part under its heading, its JUnit file and what it leaves behind included.
+
+    :param look: at what can be left: what was started, or the whole machine.
     """
     print(f"\n== {part.name}: {part.what}", flush=True)
     junit = OUTPUT / f"{part.name}.xml"
     junit.unlink(missing_ok=True)
-    look = leftovers.machine if whole else leftovers.started
     before = look()
     start = time.monotonic()
     try:
@@ -69,41 +70,47 @@ def run_part(part: Part, whole: bool = False) -> Result:
 
 
 def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
-    """All parts, the light ones first; those that need an engine share one."""
-    light = [part for part in parts if not part.needs_engine]
+    """All parts, the light ones first; those that need an engine share one, and the patient ones
+    have what these leave of the processors.
+    """
+    heavy = [part for part in parts if part.needs_engine]
+    patient = [part for part in parts if part.patient and heavy]
+    light = [part for part in parts if part not in heavy and part not in patient]
     if len(light) > 1:
         yield from lanes.run([part.name for part in light])
     else:
         yield from map(run_part, light)
-    heavy = [part for part in parts if part.needs_engine]
     if not heavy:
         return
+    with lanes.aside([part.name for part in patient]) as aside:
+        yield from run_heavy(heavy, lambda: leftovers.machine(aside=aside.runs()))
+        yield from aside.results()
+
+
+def run_heavy(parts: Sequence[Part], look: Look) -> Generator[Result, None, None]:
+    """Parts that need an engine, with one: one by one, then those that run beside each other."""
     print("\n== engine: a Docker engine and the images that the tests use", flush=True)
     start = time.monotonic()
     with engine() as prepared:
         yield Result("engine", (prepared,), time.monotonic() - start)
-        if not prepared.problem:
-            yield from run_with_engine(heavy)
+        if prepared.problem:
+            return
+        beside = [part.name for part in parts if part.beside]
+        several = len(beside) > 1
+        for part in parts:
+            if not (several and part.beside):
+                yield run_part(part, look)
+        if several:
+            yield from run_beside(beside, look)
 
 
-def run_with_engine(parts: Sequence[Part]) -> Generator[Result, None, None]:
-    """Parts one by one, then those that run beside each other."""
-    beside = [part.name for part in parts if part.beside]
-    several = len(beside) > 1
-    for part in parts:
-        if not (several and part.beside):
-            yield run_part(part, whole=True)
-    if several:
-        yield from run_beside(beside)
-
-
-def run_beside(names: Sequence[str]) -> Generator[Result, None, None]:
+def run_beside(names: Sequence[str], look: Look) -> Generator[Result, None, None]:
     """Parts in lanes, and what all of them together leave behind: none can tell whose it is."""
     (OUTPUT / f"{BESIDE}.xml").unlink(missing_ok=True)
-    before = leftovers.machine()
+    before = look()
     yield from lanes.run(names, by_line=True)
     print(f"\n== {BESIDE}: what {' and '.join(names)} leave behind", flush=True)
-    left = leftovers.compare(before, leftovers.machine)
+    left = leftovers.compare(before, look)
     write_junit(BESIDE, [left])
     yield Result(BESIDE, (left,), left.seconds)
 

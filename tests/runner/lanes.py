@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parts that run two at a time: hardly one of them keeps two processors busy by itself.
+"""Parts that run two at a time, since hardly one of them keeps two processors busy by itself, or
+aside, on the processor time that all others leave.
 
 Each is a runner of its own for this one part, so that the processes that a part leaves behind are
 known as its own. What it prints is shown in one piece when it has ended, or line by line with its
@@ -16,13 +17,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from tests.runner import processes
 from tests.runner.cases import OUTPUT, PYTHON, ROOT, Case, read_junit
 from tests.runner.summary import Result
 
@@ -30,6 +32,7 @@ LANES = 2
 ENDING = 180.0  # seconds that an interrupted part has to end in good order, as to remove six hosts
 LOOK = 0.5  # seconds from one look at what a part has printed to the next
 OPTION = "--only-output"  # of the runner in a lane: no summary
+LEAST = 19  # the niceness of what runs aside
 
 
 def run(
@@ -52,12 +55,47 @@ def run(
             lanes.end()
 
 
-class _Lanes:
-    """The runners that run now."""
+class Aside:
+    """Parts that run aside, one by one."""
 
-    def __init__(self, output: Path, by_line: bool) -> None:
+    def __init__(self, jobs: Sequence[Future[Result]], lanes: _Lanes) -> None:
+        self._jobs = jobs
+        self._lanes = lanes
+
+    def runs(self) -> set[str]:
+        """Their runners so far, by their identities as processes."""
+        return set(self._lanes.started)
+
+    def results(self) -> Iterator[Result]:
+        """Their results in order; those that have not ended are waited for."""
+        for job in self._jobs:
+            yield job.result()
+
+
+@contextmanager
+def aside(names: Sequence[str], output: Path = OUTPUT) -> Iterator[Aside]:
+    """Run parts on the processor time that everything else leaves; with the block they end, too."""
+    if names:
+        print(f"\nmeanwhile: {', '.join(names)}", flush=True)
+    lanes = _Lanes(output, by_line=False, niceness=LEAST)
+    with ThreadPoolExecutor(1) as pool:
+        jobs = [pool.submit(lanes.run, name) for name in names]
+        try:
+            yield Aside(jobs, lanes)
+        finally:
+            for job in jobs:
+                job.cancel()
+            lanes.end()
+
+
+class _Lanes:
+    """The runners that run now, and all that have been started."""
+
+    def __init__(self, output: Path, by_line: bool, niceness: int = 0) -> None:
+        self.started: list[str] = []
         self._output = output
         self._by_line = by_line
+        self._niceness = niceness
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = False
         self._lock = threading.Lock()
@@ -98,8 +136,12 @@ class _Lanes:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
+                start_new_session=self._niceness > 0,
             )
+            self.started.append(processes.identity(process.pid))
             self._running.add(process)
+        if self._niceness:
+            _make_nice(process.pid, self._niceness)
         try:
             while self._by_line and process.poll() is None:
                 shown.lines()
@@ -141,6 +183,16 @@ class _Shown:
         text = "".join(f"{self._prefix}{line}".rstrip() + "\n" for line in lines)
         with self._one_at_a_time:
             print(text, end="", flush=True)
+
+
+def _make_nice(session: int, niceness: int) -> None:
+    """Let a new session have processor time last: by the niceness of its leader, which those that
+    it starts inherit, and by that of the session, among which Linux shares it before (sched(7)).
+    """
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, session, niceness)
+    with suppress(OSError):  # there may be no such sharing
+        Path(f"/proc/{session}/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def _renamed(part: str, case: Case) -> Case:

@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tests.runner import processes
@@ -68,8 +68,11 @@ def started(root: Path = Path("/")) -> Machine:
     return {"process": mine}
 
 
-def machine(root: Path = Path("/")) -> Machine:
-    """What tests can leave behind and what is there now. Assumes one run of tests at a time."""
+def machine(root: Path = Path("/"), aside: Collection[str] = ()) -> Machine:
+    """What tests can leave behind and what is there now. Assumes one run of tests at a time.
+
+    :param aside: runs within this one, by their identities, whose processes are not looked at.
+    """
     found: Machine = {}
     for kind, command in DOCKER.items():
         lines = (line.partition("\t") for line in docker(*command))
@@ -77,7 +80,9 @@ def machine(root: Path = Path("/")) -> Machine:
     found["file"] = {str(path): "" for pattern in FILES for path in root.glob(pattern)}
     settings = [path for name in KERNEL if (path := root / name).exists()]
     found["setting"] = {f"{path} = {path.read_text('ascii').strip()}": "" for path in settings}
-    found["process"] = {**processes.orphans(root / "proc"), **started(root)["process"]}
+    every = {**processes.orphans(root / "proc"), **started(root)["process"]}
+    theirs = processes.of_runs(aside, root / "proc") if aside else set()
+    found["process"] = {one: words for one, words in every.items() if one not in theirs}
     return found
 
 

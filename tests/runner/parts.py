@@ -37,8 +37,10 @@ LINES_WANTED = 95.0
 @dataclass(frozen=True)
 class Part:
     """A part by its name; ``fast`` ones need neither Docker nor root, ``by_name`` ones must be
-    named. Those that need an engine run alone, but those ``beside`` others that are so: they have
-    hosts of their own and keep half of two processors busy.
+    named. Those that need an engine run alone, but those ``beside`` others that are so: they count,
+    and allow for a busy machine where they wait; the one that takes longest comes first.
+    ``patient`` ones wait for nothing with a limit: they run aside, while those with an engine leave
+    processor time.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Part:
     needs_engine: bool = False
     by_name: bool = False
     beside: bool = False
+    patient: bool = False
 
 
 def lint() -> list[Case]:
@@ -132,8 +135,10 @@ def integration() -> list[Case]:
 
 
 def rollout() -> list[Case]:
-    """What keeps a rolling update waiting is its streams: there is room for another stack."""
-    return side_by_side("rollout", 2, "rollout", ["tests/e2e"])
+    """What keeps a rolling update waiting is its streams, and a monitor is slow to tell: there is
+    room for other stacks.
+    """
+    return side_by_side("rollout", 3, "rollout", ["tests/e2e"])
 
 
 def hosts() -> list[Case]:
@@ -151,7 +156,7 @@ PARTS = [
         lambda: pytest("contracts", ["tests/contracts"]),
         fast=True,
     ),
-    Part("sanity", "ansible-test sanity", artifact.sanity),
+    Part("sanity", "ansible-test sanity", artifact.sanity, patient=True),
     Part(
         "defects",
         "seeded defects, each of which a unit test has to notice",
@@ -174,7 +179,12 @@ PARTS = [
         lambda: pythons.run(["3.10", "3.11", "3.12", "3.13"]),
         by_name=True,
     ),
-    Part("build", "build the collection, import it as Galaxy does, use it by FQCN", artifact.build),
+    Part(
+        "build",
+        "build the collection, import it as Galaxy does, use it by FQCN",
+        artifact.build,
+        patient=True,
+    ),
     Part(
         "integration",
         "rendering, images and the demo against real nginx, Compose and PostgreSQL",
@@ -183,20 +193,14 @@ PARTS = [
     ),
     Part(
         "rollout",
-        "rolling updates and scaling under traffic, on this machine",
+        "rolling updates, scaling and monitors under traffic, on this machine",
         rollout,
-        needs_engine=True,
-    ),
-    Part(
-        "failures",
-        "deploys that must fail, or are killed, under traffic",
-        lambda: pytest("failures", parallel(2, "failures", ["tests/e2e"])),
         needs_engine=True,
     ),
     Part(
         "faults",
         "the fault matrix: replicas, balancer, keeper, engine, database and disk, under traffic",
-        lambda: side_by_side("faults", 2, "faults", ["tests/e2e"]),
+        lambda: pytest("faults", ["-m", "faults", "tests/e2e"]),
         needs_engine=True,
     ),
     Part(
@@ -221,6 +225,13 @@ PARTS = [
         by_name=True,
     ),
     Part(
+        "molecule",
+        "Molecule's scenarios on systemd hosts with an engine of their own",
+        scenarios.run,
+        needs_engine=True,
+        beside=True,
+    ),
+    Part(
         "hosts",
         "fresh Debian hosts in containers",
         hosts,
@@ -228,11 +239,10 @@ PARTS = [
         beside=True,
     ),
     Part(
-        "molecule",
-        "Molecule's scenarios on systemd hosts with an engine of their own",
-        scenarios.run,
+        "failures",
+        "deploys that must fail, or are killed, under traffic",
+        lambda: pytest("failures", parallel(2, "failures", ["tests/e2e"])),
         needs_engine=True,
-        by_name=True,
         beside=True,
     ),
 ]

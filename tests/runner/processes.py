@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,14 +79,11 @@ def mark() -> str:
 
 def marked(run: str, proc: Path = Path("/proc")) -> dict[str, str]:
     """What a run, or one within it, has started and still runs: command lines by identities."""
-    entry = f"{VARIABLE}={run}{WITHIN}"
+    entry = f"{run}{WITHIN}"
     return {
         found.identity: words
         for found, words in _outside_of_containers(proc)
-        if any(
-            f"{one}{WITHIN}".startswith(entry)
-            for one in _read(proc / str(found.pid) / "environ").split("\0")
-        )
+        if f"{_mark(proc / str(found.pid))}{WITHIN}".startswith(entry)
     }
 
 
@@ -97,6 +94,19 @@ def below(runner: int, proc: Path = Path("/proc")) -> dict[str, str]:
         found.identity: words
         for found, words in _outside_of_containers(proc)
         if runner in _ancestors(found.pid, parents)
+    }
+
+
+def of_runs(runs: Collection[str], proc: Path = Path("/proc")) -> set[str]:
+    """Runs within this one, by their identities, and all that they have started."""
+    seen = {found.pid: found for found in look(proc)}
+    parents = {pid: found.parent for pid, found in seen.items()}
+    ours = {pid for pid, found in seen.items() if found.identity in runs}
+    return {
+        found.identity
+        for pid, found in seen.items()
+        if ours.intersection([pid, *_ancestors(pid, parents)])
+        or not _marks(proc / str(pid)).isdisjoint(runs)
     }
 
 
@@ -118,6 +128,18 @@ def _outside_of_containers(proc: Path) -> Iterator[tuple[Process, str]]:
         if not IN_CONTAINER.search(_read(folder / "cgroup")):
             words = _read(folder / "cmdline").replace("\0", " ").strip()
             yield found, f"{found.pid} {words or found.name}"[:160]
+
+
+def _mark(process: Path) -> str:
+    """The mark that a process has inherited; nothing if it has none."""
+    variables = _read(process / "environ").split("\0")
+    start = f"{VARIABLE}="
+    return next((one.removeprefix(start) for one in variables if one.startswith(start)), "")
+
+
+def _marks(process: Path) -> set[str]:
+    """The identities of the runs that a process comes from."""
+    return set(_mark(process).split(WITHIN))
 
 
 def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:

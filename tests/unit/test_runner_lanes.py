@@ -25,6 +25,9 @@ slow) exec sleep 60 ;;
 waits) while [ ! -e "$OUT/other.pid" ]; do sleep 0.05; done ;;
 dies) exit 3 ;;
 tells) while [ ! -e "$OUT/seen" ]; do sleep 0.05; done; echo; printf end ;;
+nice)
+  for _ in 1 2 3 4 5 6 7 8 9 10; do grep -qs 'nice 19' /proc/$$/autogroup || sleep 0.2; done
+  nice > "$OUT/niceness"; cat /proc/$$/autogroup > "$OUT/session" 2>&1 ;;
 leaves) sleep 60 & echo $! > "$OUT/left.pid" ;;
 esac
 problem=
@@ -98,6 +101,31 @@ def test_what_a_part_leaves_running_is_not_waited_for(tmp_path: Path, by_line: b
     os.kill(int((tmp_path / "left.pid").read_text(encoding="ascii")), signal.SIGKILL)
     assert str(result.tally) == "1 passed, 0 failed"
     assert time.monotonic() - start < 30
+
+
+def test_what_runs_aside_has_processor_time_last_and_is_known(tmp_path: Path) -> None:
+    with lanes.aside(["nice", "other"], tmp_path) as aside:
+        found = list(aside.results())
+        assert [(one.name, str(one.tally)) for one in found] == [
+            *(("nice", "1 passed, 0 failed"), ("other", "1 passed, 0 failed")),
+        ]
+        pids = {(tmp_path / f"{one}.pid").read_text("ascii").strip() for one in ("nice", "other")}
+        assert {run.partition("@")[0] for run in aside.runs()} == pids
+    assert (tmp_path / "niceness").read_text("ascii").strip() == "19"
+    if Path("/proc/self/autogroup").exists():
+        assert (tmp_path / "session").read_text("ascii").strip().endswith(" nice 19")
+
+
+def test_with_the_block_what_runs_aside_ends(tmp_path: Path) -> None:
+    """And what has not begun does not begin."""
+    with lanes.aside(["slow", "other"], tmp_path) as aside:
+        end = time.monotonic() + 30
+        while not (tmp_path / "slow.pid").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+    pid = int((tmp_path / "slow.pid").read_text(encoding="ascii"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert len(aside.runs()) == 1
 
 
 def test_failures_come_through_and_a_part_that_breaks_is_one(tmp_path: Path) -> None:

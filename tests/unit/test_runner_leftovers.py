@@ -141,6 +141,32 @@ def test_a_run_within_another_has_marks_of_both(
     assert sorted(processes.marked(own, tmp_path)) == [mine]
 
 
+def test_what_a_run_within_this_one_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runner, too: by what it has started, by the mark of who has lost its parent."""
+    monkeypatch.setenv(processes.VARIABLE, "")
+    mark = processes.mark()
+    proc = tmp_path / "proc"
+    fake(proc, 1, 0, "init")
+    runner = fake(proc, 20, os.getpid(), "python -m tests.runner")
+    environ = f"{processes.VARIABLE}={mark}/{runner}"
+    theirs = [
+        fake(proc, 21, 20, "pytest"),
+        fake(proc, 22, 21, "sleep 9"),
+        fake(proc, 23, 1, "sleep 99", environ=environ),
+    ]
+    other = fake(proc, 30, os.getpid(), "python -m tests.runner")
+    mine = fake(proc, 31, 1, "sleep 9", environ=f"{processes.VARIABLE}={mark}/{other}")
+    fake(proc, 32, 1, "sleep 9", environ=f"{processes.VARIABLE}=1@1")
+    assert processes.of_runs({runner, "9@9"}, proc) == {runner, *theirs}
+    assert processes.of_runs({"20@1"}, proc) == set()
+    monkeypatch.setattr(leftovers, "docker", lambda *_arguments: [])
+    every = leftovers.machine(tmp_path)["process"]
+    assert sorted(every) == sorted([runner, *theirs, other, mine])
+    assert sorted(leftovers.machine(tmp_path, {runner})["process"]) == sorted([other, mine])
+
+
 def test_a_process_whose_parent_ended_is_found_by_its_mark() -> None:
     mark = f"test-{os.getpid()}@1"
     script = "sleep 60 >/dev/null 2>&1 & echo $!"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,16 +30,37 @@ class Story:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.patient: Sequence[str] = ()
         self.machines = [CLEAN]
 
     def part(self, name: str, beside: bool = False) -> Part:
         """One that needs an engine."""
+        return Part(name, "", self._run(name), needs_engine=True, beside=beside)
 
+    def light(self, name: str, patient: bool = False) -> Part:
+        """One that does not."""
+        return Part(name, "", self._run(name), patient=patient)
+
+    def _run(self, name: str) -> Callable[[], list[Case]]:
         def run() -> list[Case]:
             self.told.append(name)
             return [Case(name, 0)]
 
-        return Part(name, "", run, needs_engine=True, beside=beside)
+        return run
+
+    @contextmanager
+    def aside(self, names: Sequence[str]) -> Iterator[Story]:
+        self.told += [f"aside {name}" for name in names]
+        self.patient = names
+        yield self
+
+    def runs(self) -> set[str]:
+        return set(self.patient)
+
+    def results(self) -> Iterator[Result]:
+        for name in self.patient:
+            self.told.append(f"{name} has ended")
+            yield Result(name, (Case(name, 0),), 1)
 
     @contextmanager
     def engine(self) -> Iterator[Case]:
@@ -52,8 +73,8 @@ class Story:
         for name in names:
             yield Result(name, (Case(name, 0),), 1)
 
-    def machine(self) -> Machine:
-        self.told.append("look")
+    def machine(self, aside: Collection[str]) -> Machine:
+        self.told.append(f"look{''.join(f' but at {run}' for run in sorted(aside))}")
         return self.machines.pop(0) if len(self.machines) > 1 else self.machines[0]
 
 
@@ -65,6 +86,7 @@ def story_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     monkeypatch.setattr(cases, "OUTPUT", tmp_path)
     monkeypatch.setattr(runner, "engine", story.engine)
     monkeypatch.setattr(runner.lanes, "run", story.lanes)
+    monkeypatch.setattr(runner.lanes, "aside", story.aside)
     monkeypatch.setattr(leftovers, "machine", story.machine)
     monkeypatch.setattr(leftovers, "started", lambda: CLEAN)
     monkeypatch.setattr(leftovers, "compare", lambda before, look: compare(before, look, settle=0))
@@ -73,12 +95,12 @@ def story_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     signal.signal(signal.SIGINT, interrupt)
 
 
-def test_everything_ends_with_the_parts_that_have_hosts_of_their_own() -> None:
+def test_everything_ends_with_the_parts_that_run_beside_each_other() -> None:
     beside = [part.name for part in PARTS if part.beside]
-    assert beside == ["hosts", "molecule"]
+    assert beside == ["molecule", "hosts", "failures"]
     assert [part.name for part in runner.arguments(beside)] == beside
-    assert [part.name for part in runner.arguments([])][-1:] == ["hosts"]
-    assert [part.name for part in PARTS][-2:] == beside
+    assert [part.name for part in runner.arguments([])][-3:] == beside
+    assert [part.name for part in PARTS][-3:] == beside
     assert all(part.needs_engine for part in PARTS if part.beside)
 
 
@@ -96,6 +118,28 @@ def test_one_of_them_by_itself_runs_alone(story: Story) -> None:
     results = list(runner.run([story.part("a", beside=True)]))
     assert [result.name for result in results] == ["engine", "a"]
     assert story.told == ["engine", "look", "a", "look", "no engine"]
+
+
+def test_patient_ones_run_aside_while_those_with_an_engine_do(story: Story) -> None:
+    """What they have started meanwhile is not what these leave."""
+    parts = [story.light("a"), story.light("p", patient=True), story.part("b")]
+    results = list(runner.run(parts))
+    assert [result.name for result in results] == ["a", "engine", "b", "p"]
+    assert story.told == [
+        *("a", "aside p", "engine", "look but at p", "b", "look but at p"),
+        *("no engine", "p has ended"),
+    ]
+
+
+def test_without_an_engine_patient_ones_run_as_others_do(story: Story) -> None:
+    results = list(runner.run([story.light("a"), story.light("p", patient=True)]))
+    assert [result.name for result in results] == ["a", "p"]
+    assert story.told == ["lanes a p"]
+
+
+def test_the_patient_ones_have_no_tests_that_wait_with_a_limit() -> None:
+    assert [part.name for part in PARTS if part.patient] == ["sanity", "build"]
+    assert not any(part.needs_engine or part.fast or part.beside for part in PARTS if part.patient)
 
 
 def test_what_those_beside_each_other_leave_is_a_failure_of_its_own(
