@@ -51,6 +51,7 @@ STACK, ROLE, REVISION, VERSION = (
     f"{LABEL}.{name}" for name in ("stack", "role", "revision", "version")
 )
 REPLICA = "replica"
+ONCE = "once"
 ONE_OFF = "com.docker.compose.oneoff"
 MAX_PROBES = 16
 NOT_BEGUN = "waiting for init preliminary setup"
@@ -313,9 +314,11 @@ class DockerHost:
 
     def run_once(self, image: str, command: Sequence[str], binds: Sequence[str]) -> tuple[int, str]:
         """Run a command in a container that is thrown away, without a network; gives exit status
-        and output.
+        and output. One that a killed run has left goes first: hold a lock of the stack.
         """
         api = self._client.api
+        for left in self.containers(role=ONCE):
+            self.stop_and_remove(left["Id"], 1)
         config = api.create_host_config(
             binds=list(binds),
             network_mode="none",
@@ -324,7 +327,11 @@ class DockerHost:
         )
         created = self._call(
             lambda: api.create_container(
-                image, entrypoint=list(command), command=[], host_config=config
+                image,
+                entrypoint=list(command),
+                command=[],
+                host_config=config,
+                labels={STACK: self.paths.name, ROLE: ONCE, ONE_OFF: "True"},
             )
         )
         try:

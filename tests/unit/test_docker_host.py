@@ -20,6 +20,7 @@ from ansible_collections.digiz.load_balancing.plugins.module_utils import docker
 from ansible_collections.digiz.load_balancing.plugins.module_utils.docker_host import (
     DockerHost,
     engine_is_there,
+    is_lasting,
 )
 from ansible_collections.digiz.load_balancing.plugins.module_utils.errors import LoadBalancingError
 from ansible_collections.digiz.load_balancing.plugins.module_utils.programs import Ended
@@ -234,6 +235,19 @@ def test_a_command_in_a_container_of_its_own(there: SimulatedHost) -> None:
     with pytest.raises(LoadBalancingError, match="Docker's engine refused: too slow"):
         there.host.run_once("nginx:1.30", ["nginx", "-t"], [])
     assert there.engine.containers == {}, "it is thrown away in any case"
+
+
+def test_what_a_killed_run_has_left_of_it_goes_before_the_next(there: SimulatedHost) -> None:
+    """Until then it is the stack's, so that its removal finds it, but none of those that last."""
+    there.engine.on_exec = lambda command: (0, b"")
+    there.engine.failing["remove"] = RuntimeError("killed")
+    with pytest.raises(RuntimeError):
+        there.host.run_once("nginx:1.30", ["nginx", "-t"], [])
+    (left,) = there.host.containers()
+    assert (left["Labels"]["digiz.load_balancing.role"], is_lasting(left)) == ("once", False)
+    del there.engine.failing["remove"]
+    assert there.host.run_once("nginx:1.30", ["nginx", "-t"], [])[0] == 0
+    assert there.engine.containers == {}
 
 
 # images, networks, volumes

@@ -153,12 +153,17 @@ class Api:
         return options
 
     def create_container(
-        self, image: str, entrypoint: list[str], command: list[str], host_config: dict[str, Any]
+        self,
+        image: str,
+        entrypoint: list[str],
+        command: list[str],
+        host_config: dict[str, Any],
+        labels: dict[str, str],
     ) -> dict[str, str]:
         """A container that runs a single command."""
         self._engine.called("create", image, tuple(entrypoint), tuple(command), host_config)
         self._engine.services["once"] = Service(role="once", revision="")
-        one = self._engine.create("once", NEVER_HEALTHY, status="created", labels={"command": ""})
+        one = self._engine.create("once", NEVER_HEALTHY, status="created", labels=labels)
         self._commands = {one.id: tuple(entrypoint)}
         return {"Id": one.id}
 
