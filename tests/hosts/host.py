@@ -117,7 +117,11 @@ def start(release: str, name: str = "", systemd: bool = True) -> Host:
     command += ["--hostname", host.name, "--label", f"{LABEL}={release}"]
     command += ["--volume", "/var/lib/docker", "--tmpfs", "/run", "--tmpfs", "/tmp:exec"]
     init = _INIT if systemd else ["sleep", "infinity"]
-    subprocess.run([*command, image, *init], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [*command, image, *init], capture_output=True, text=True, check=False, timeout=60
+    )
+    if done.returncode:
+        raise RuntimeError(f"{host.name} does not start: {done.stderr.strip()}")
     try:
         if systemd:
             host.wait_until_booted()
