@@ -147,9 +147,15 @@ def hosts() -> list[Case]:
 
 
 PARTS = [
-    Part("lint", "ruff, yamllint, shellcheck, codespell, zizmor, ansible-lint", lint, fast=True),
+    Part(
+        "lint",
+        "ruff, yamllint, shellcheck, codespell, zizmor, ansible-lint",
+        lint,
+        fast=True,
+        patient=True,
+    ),
     Part("unit", "unit and property tests, with coverage", unit, fast=True),
-    Part("types", "mypy --strict", types, fast=True),
+    Part("types", "mypy --strict", types, fast=True, patient=True),
     Part(
         "contracts",
         "what is stated twice agrees: argument specs, defaults, READMEs, versions, headers",
