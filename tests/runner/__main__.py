@@ -48,7 +48,7 @@ def arguments(words: Sequence[str]) -> list[Part]:
     return [part for part in PARTS if part.name in asked or (part.fast and "fast" in asked)]
 
 
-def run_part(part: Part, look: Look = leftovers.started) -> Result:
+def run_part(part: Part, look: Look) -> Result:
     """One part under its heading, its JUnit file and what it leaves behind included.
 
     :param look: at what can be left: what was started, or the whole machine.
@@ -79,7 +79,7 @@ def run(parts: Sequence[Part]) -> Generator[Result, None, None]:
     if len(light) > 1:
         yield from lanes.run([part.name for part in light])
     else:
-        yield from map(run_part, light)
+        yield from (run_part(part, leftovers.started) for part in light)
     if not heavy:
         return
     with lanes.aside([part.name for part in patient]) as aside:
@@ -120,7 +120,7 @@ def run_in_lane(parts: Sequence[Part]) -> Generator[Result, None, None]:
     both; that one ends this one, by a signal of its own.
     """
     signal.signal(signal.SIGINT, lambda *told: None)
-    yield from map(run_part, parts)
+    yield from (run_part(part, leftovers.started) for part in parts)
 
 
 def main() -> int:

@@ -137,7 +137,8 @@ def test_without_an_engine_patient_ones_run_as_others_do(story: Story) -> None:
     assert story.told == ["lanes a p"]
 
 
-def test_the_patient_ones_have_no_tests_that_wait_with_a_limit() -> None:
+def test_the_patient_ones_are_those_without_tests_of_ours() -> None:
+    """These wait with limits, which they would miss."""
     patient = [part for part in PARTS if part.patient]
     assert [part.name for part in patient] == ["lint", "types", "sanity", "build"]
     assert not any(part.needs_engine or part.beside for part in patient)
